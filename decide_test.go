@@ -1,0 +1,406 @@
+package plumbline_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+const (
+	open    = plumbline.GateOpen
+	closed  = plumbline.GateClosed
+	waiting = plumbline.GateWaiting
+)
+
+func TestZeroQuestionIsClosed(t *testing.T) {
+	doc := plumbline.Decide(plumbline.Asked{}, plumbline.Record{}, plumbline.Policy{}, time.Time{})
+	if doc.Gate != closed || doc.Reason == "" || doc.Advice != plumbline.AdviceNone || doc.Next == nil {
+		t.Errorf("got %+v, want closed", doc)
+	}
+}
+
+func TestPromotion(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(*story)
+		state   plumbline.GateState
+		because string
+		verdict string
+		fresh   bool
+	}{
+		"nothing released":                {func(*story) {}, closed, plumbline.BecauseNoRelease, "pending", false},
+		"running":                         {func(s *story) { s.deploy(green, "v2") }, waiting, plumbline.BecauseRunning, "pending", false},
+		"passed":                          {func(s *story) { s.deploy(green, "v2").says(passed()) }, open, plumbline.BecauseVerdict, "pass", true},
+		"failed":                          {func(s *story) { s.deploy(green, "v2").says(failed()) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"failed as the live color":        {func(s *story) { s.deploy(green, "v2").says(shared()) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"refused":                         {func(s *story) { s.deploy(green, "v2").says(ended(plumbline.CauseRefused)) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"deadline":                        {func(s *story) { s.deploy(green, "v2").says(ended(plumbline.CauseDeadline)) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"unfinished":                      {func(s *story) { s.deploy(green, "v2").says(ended(plumbline.CauseUnfinished)) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"an outcome nobody knows":         {func(s *story) { s.deploy(green, "v2").says(plumbline.Verdict{Outcome: "PASS"}) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"superseded, with nothing left":   {func(s *story) { s.deploy(green, "v2").says(ended(plumbline.CauseSuperseded)) }, closed, plumbline.BecauseNoVerdict, "pending", false},
+		"a manual pass after a fail":      {func(s *story) { s.deploy(green, "v2").says(failed()).validate(green).says(passed()) }, open, plumbline.BecauseVerdict, "pass", true},
+		"a manual fail after a pass":      {func(s *story) { s.deploy(green, "v2").says(passed()).validate(green).says(failed()) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"a re-run leaves the former pass": {func(s *story) { s.deploy(green, "v2").says(passed()).validate(green) }, open, plumbline.BecauseVerdict, "pass", true},
+		"a re-run leaves the former fail": {func(s *story) { s.deploy(green, "v2").says(failed()).validate(green) }, closed, plumbline.BecauseVerdict, "fail", false},
+		"the version came again":          {func(s *story) { s.deploy(green, "v2").says(passed()).deploy(green, "v2") }, waiting, plumbline.BecauseRunning, "pending", false},
+		"a run that traffic overtook":     {func(s *story) { s.deploy(green, "v2").shift(green).shift(blue) }, closed, plumbline.BecauseNoVerdict, "pending", false},
+		"on its last moment":              {func(s *story) { s.deploy(green, "v2").says(passed()).wait(30*time.Minute - 1) }, open, plumbline.BecauseVerdict, "pass", true},
+		"expired":                         {func(s *story) { s.deploy(green, "v2").says(passed()).wait(30 * time.Minute) }, closed, plumbline.BecauseExpired, "expired", false},
+		"the verdict expires sooner": {func(s *story) {
+			v := passed()
+			v.ExpiresAt = s.now.Add(2 * time.Minute)
+			s.deploy(green, "v2").says(v).wait(time.Minute)
+		}, closed, plumbline.BecauseExpired, "expired", false},
+		"valid_for was shortened": {func(s *story) {
+			s.deploy(green, "v2").says(passed()).wait(2 * time.Minute)
+			s.policy.ValidFor = time.Minute
+		}, closed, plumbline.BecauseExpired, "expired", false},
+		"valid_for was lengthened": {func(s *story) {
+			s.deploy(green, "v2").says(passed()).wait(time.Hour)
+			s.policy.ValidFor = 24 * time.Hour
+		}, closed, plumbline.BecauseExpired, "expired", false},
+		"valid for nothing": {func(s *story) {
+			s.policy.ValidFor = 0
+			s.deploy(green, "v2").says(passed())
+		}, closed, plumbline.BecauseExpired, "expired", false},
+		"a clock a little ahead": {func(s *story) {
+			v := passed()
+			v.FinishedAt = s.now.Add(time.Minute + 59*time.Second)
+			s.deploy(green, "v2").says(v)
+		}, open, plumbline.BecauseVerdict, "pass", true},
+		"a clock far ahead": {func(s *story) {
+			v := passed()
+			v.FinishedAt = s.now.Add(2 * time.Minute)
+			s.deploy(green, "v2").says(v)
+		}, closed, plumbline.BecauseExpired, "expired", false},
+		"a suite changed": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites[0].Digest = "sha256:other"
+		}, waiting, plumbline.BecauseSuites, "pending", false},
+		"a suite was added": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites = append(s.policy.Suites, suite("more", plumbline.TriggerRelease))
+		}, waiting, plumbline.BecauseSuites, "pending", false},
+		"a suite was renamed to nothing": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites[0].Name, s.policy.Suites[0].Digest = "other", ""
+		}, waiting, plumbline.BecauseSuites, "pending", false},
+		"all suites are gone": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites = nil
+		}, waiting, plumbline.BecauseSuites, "pending", false},
+		"a pass without any suite": {func(s *story) {
+			s.policy.Suites = nil
+			s.deploy(green, "v2").says(passed())
+		}, waiting, plumbline.BecauseSuites, "pending", false},
+		"a suite of another trigger changed": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites[1].Digest = "sha256:other"
+		}, open, plumbline.BecauseVerdict, "pass", true},
+		"a changed suite was asked again": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.Suites[0].Digest = "sha256:other"
+			s.validate(green).says(passed())
+		}, open, plumbline.BecauseVerdict, "pass", true},
+		"a digest is required since": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.RequireDigest = true
+		}, closed, plumbline.BecauseRefused, "pass", true},
+		"a change is required since": {func(s *story) {
+			s.deploy(green, "v2").says(passed())
+			s.policy.RequireChange = true
+		}, closed, plumbline.BecauseRefused, "pass", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			c.happens(s)
+			doc := s.gate(green)
+			s.wantGate(doc, c.state, c.because)
+			if doc.Verdict != c.verdict || doc.Fresh != c.fresh {
+				t.Errorf("the verdict is %s, fresh %t, want %s and %t", doc.Verdict, doc.Fresh, c.verdict, c.fresh)
+			}
+			if doc.Gate != open && doc.Because != plumbline.BecauseRunning && doc.Because != plumbline.BecauseRefused && len(doc.Next) == 0 {
+				t.Errorf("%s, and nobody says what to do next", doc.Reason)
+			}
+			if roll := s.rollback(green); roll.Gate != closed || roll.Readiness != plumbline.NotReady {
+				t.Errorf("the rollback of an idle color is %s and %s", roll.Gate, roll.Readiness)
+			}
+		})
+	}
+}
+
+func TestAPassOfAnotherKindOfRunOpensNothing(t *testing.T) {
+	for _, trigger := range []plumbline.Trigger{plumbline.TriggerStandby, plumbline.TriggerSwitched, "", "replay"} {
+		s := tell(t)
+		run := s.deploy(green, "v2").run()
+		run.Trigger = trigger
+		s.decide(run, passed())
+		s.wantGate(s.gate(green), closed, plumbline.BecauseVerdict)
+	}
+}
+
+func TestAPassAboutSomethingElseOpensNothing(t *testing.T) {
+	for name, change := range map[string]func(*plumbline.VerdictRef){
+		"another deployment": func(v *plumbline.VerdictRef) { v.Deployment-- },
+		"another role":       func(v *plumbline.VerdictRef) { v.Role = plumbline.RoleStandby },
+		"another version":    func(v *plumbline.VerdictRef) { v.Release.Version = "v3" },
+		"another digest":     func(v *plumbline.VerdictRef) { v.Release.Digest = "sha256:3" },
+		"no time":            func(v *plumbline.VerdictRef) { v.FinishedAt = time.Time{} },
+		"no suites":          func(v *plumbline.VerdictRef) { v.Suites = nil },
+		"no outcome":         func(v *plumbline.VerdictRef) { v.Outcome = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			s.deploy(green, "v2").says(passed())
+			s.wantGate(s.gate(green), open, plumbline.BecauseVerdict)
+			state := s.record.Colors[green]
+			last := *state.Last
+			change(&last)
+			state.Last = &last
+			s.record.Colors[green] = state
+			if doc := s.gate(green); doc.Gate == open {
+				t.Errorf("the gate is open because %s: %s", doc.Because, doc.Reason)
+			}
+		})
+	}
+}
+
+func TestTheReleaseThatIsMeant(t *testing.T) {
+	s := tell(t)
+	release := func(id, version, digest string) {
+		s.send(plumbline.Event{Kind: plumbline.EventDeployed, ID: id, Color: green, Release: plumbline.Release{Version: version, Digest: digest}})
+		s.says(passed())
+	}
+	release("rel-1", "v1.9", "sha256:19")
+	release("rel-2", "v2", "sha256:2")
+	for name, c := range map[string]struct {
+		asked plumbline.Asked
+		state plumbline.GateState
+		why   string
+	}{
+		"nothing named":                      {plumbline.Asked{}, open, "verdict"},
+		"its version":                        {plumbline.Asked{Version: "v2"}, open, "verdict"},
+		"its digest":                         {plumbline.Asked{Digest: "sha256:2"}, open, "verdict"},
+		"its event":                          {plumbline.Asked{Event: "rel-2"}, open, "verdict"},
+		"all of it":                          {plumbline.Asked{Version: "v2", Digest: "sha256:2", Event: "rel-2"}, open, "verdict"},
+		"an older version":                   {plumbline.Asked{Version: "v1.9"}, closed, "other_release"},
+		"an older event":                     {plumbline.Asked{Event: "rel-1"}, closed, "other_release"},
+		"its version, an older event":        {plumbline.Asked{Version: "v2", Event: "rel-1"}, closed, "other_release"},
+		"its event, an older version":        {plumbline.Asked{Version: "v1.9", Event: "rel-2"}, closed, "other_release"},
+		"its event, a version never heard":   {plumbline.Asked{Version: "v3", Event: "rel-2"}, closed, "other_release"},
+		"its version, another digest":        {plumbline.Asked{Version: "v2", Digest: "sha256:3"}, closed, "other_release"},
+		"another digest":                     {plumbline.Asked{Digest: "sha256:19"}, closed, "other_release"},
+		"its digest in capitals":             {plumbline.Asked{Digest: "SHA256:2"}, closed, "other_release"},
+		"a version never heard of":           {plumbline.Asked{Version: "v3"}, waiting, "unknown_release"},
+		"an event never heard of":            {plumbline.Asked{Event: "rel-3"}, waiting, "unknown_release"},
+		"its version, event never heard of":  {plumbline.Asked{Version: "v2", Event: "rel-3"}, waiting, "unknown_release"},
+		"older version, event not heard yet": {plumbline.Asked{Version: "v1.9", Event: "rel-3"}, waiting, "unknown_release"},
+		"the version with a blank":           {plumbline.Asked{Version: "v2 "}, waiting, "unknown_release"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.asked.Color = green
+			doc := s.ask(c.asked)
+			s.wantGate(doc, c.state, c.why)
+			if doc.Release.Version != "v2" || doc.Deployment != s.record.Colors[green].Deployment {
+				t.Errorf("the document is about %s of %d", doc.Release, doc.Deployment)
+			}
+			if c.state != open && doc.Fresh {
+				t.Error("an answer about another release is fresh")
+			}
+			c.asked.Purpose = plumbline.PurposeRollback
+			if doc := s.ask(c.asked); doc.Gate != closed {
+				t.Errorf("the rollback is %s: %s", doc.Gate, doc.Reason)
+			}
+		})
+	}
+}
+
+func TestADigestNobodyReleased(t *testing.T) {
+	s := tell(t)
+	s.deploy(green, "v2").says(passed())
+	s.wantGate(s.ask(plumbline.Asked{Color: green, Version: "v2", Digest: "sha256:2"}), closed, plumbline.BecauseOtherGone)
+}
+
+func TestLiveColorIsOpen(t *testing.T) {
+	s := promoted(t)
+	s.wantGate(s.gate(green), open, plumbline.BecauseAlreadyLive)
+	s.wantGate(s.rollback(green), open, plumbline.BecauseAlreadyLive)
+	s.wantGate(s.ask(plumbline.Asked{Color: green, Version: "v2"}), open, plumbline.BecauseAlreadyLive)
+	s.wantGate(s.ask(plumbline.Asked{Color: green, Version: "v3"}), waiting, plumbline.BecauseUnknown)
+	s.deploy(blue, "v3").says(passed())
+	s.shift(blue)
+	s.wantGate(s.ask(plumbline.Asked{Color: blue, Version: "v1"}), closed, plumbline.BecauseOtherGone)
+}
+
+func TestStandbyIsNotPromoted(t *testing.T) {
+	s := promoted(t)
+	s.slot(blue).says(passed())
+	doc := s.gate(blue)
+	s.wantGate(doc, closed, plumbline.BecauseStandby)
+	if !strings.Contains(doc.Reason, "ask for rollback") || len(doc.Next) != 1 || doc.Next[0] != "plumbline gate plum blue --purpose rollback" {
+		t.Errorf("the reason is %q, next %q", doc.Reason, doc.Next)
+	}
+}
+
+func TestRollback(t *testing.T) {
+	enforce := func(s *story) { s.policy.Enforce = true }
+	for name, c := range map[string]struct {
+		happens []func(*story)
+		state   plumbline.GateState
+		ready   string
+		warns   bool
+	}{
+		"no run yet":              {nil, open, "at_risk", true},
+		"no run yet, enforced":    {[]func(*story){enforce}, closed, "at_risk", false},
+		"passed":                  {[]func(*story){slotSays(passed())}, open, "ready", false},
+		"passed, enforced":        {[]func(*story){slotSays(passed()), enforce}, open, "ready", false},
+		"passed by hand":          {[]func(*story){func(s *story) { s.validate(blue).says(passed()) }}, open, "ready", false},
+		"too old":                 {[]func(*story){slotSays(passed()), later(time.Hour)}, open, "at_risk", true},
+		"too old, enforced":       {[]func(*story){slotSays(passed()), later(time.Hour), enforce}, closed, "at_risk", false},
+		"failed":                  {[]func(*story){slotSays(failed())}, closed, "not_ready", false},
+		"passed, then failed":     {[]func(*story){slotSays(passed()), slotSays(failed())}, closed, "not_ready", false},
+		"failed, then passed":     {[]func(*story){slotSays(failed()), slotSays(passed())}, open, "ready", false},
+		"shared":                  {[]func(*story){slotSays(shared())}, open, "at_risk", true},
+		"shared, enforced":        {[]func(*story){slotSays(shared()), enforce}, closed, "at_risk", false},
+		"deadline":                {[]func(*story){slotSays(ended(plumbline.CauseDeadline))}, closed, "not_ready", false},
+		"unfinished":              {[]func(*story){slotSays(ended(plumbline.CauseUnfinished))}, closed, "not_ready", false},
+		"a strange outcome":       {[]func(*story){slotSays(plumbline.Verdict{Outcome: "maybe"})}, closed, "not_ready", false},
+		"superseded":              {[]func(*story){slotSays(ended(plumbline.CauseSuperseded))}, open, "at_risk", true},
+		"window over":             {[]func(*story){slotSays(passed()), later(72 * time.Hour)}, closed, "not_ready", false},
+		"overwritten":             {[]func(*story){slotSays(passed()), func(s *story) { s.deploy(blue, "v3").says(passed()) }}, closed, "not_ready", false},
+		"suites changed":          {[]func(*story){slotSays(passed()), func(s *story) { s.policy.Suites[0].Digest = "x" }}, open, "ready", false},
+		"the live color is asked": {[]func(*story){slotSays(passed()), func(s *story) { s.validate(green).says(failed()) }}, open, "ready", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := promoted(t)
+			for _, happens := range c.happens {
+				happens(s)
+			}
+			doc := s.rollback(blue)
+			if doc.Gate != c.state || doc.Readiness != c.ready || (doc.Warning != "") != c.warns {
+				t.Errorf("the rollback is %s, %s, warning %q (%s), want %s, %s, warning %t", doc.Gate, doc.Readiness, doc.Warning, doc.Reason, c.state, c.ready, c.warns)
+			}
+			if doc.Purpose != plumbline.PurposeRollback || doc.Gate == open && doc.Release.Version != "v1" {
+				t.Errorf("the document is for %s to %s", doc.Purpose, doc.Release)
+			}
+			if doc := s.ask(plumbline.Asked{Color: blue, Purpose: plumbline.PurposeRollback, Version: "v0"}); doc.Gate != closed || doc.Readiness != plumbline.NotReady {
+				t.Errorf("the rollback to another release is %s, %s", doc.Gate, doc.Readiness)
+			}
+		})
+	}
+}
+
+func slotSays(v plumbline.Verdict) func(*story) {
+	return func(s *story) { s.slot(blue).says(v) }
+}
+
+func later(d time.Duration) func(*story) { return func(s *story) { s.wait(d) } }
+
+func TestAPassOfAnEarlierStandbyIsNoReadiness(t *testing.T) {
+	s := promoted(t, func(p *plumbline.Policy) { p.Suites = p.Suites[:1] }) // no switched run replaces the standby's
+	s.slot(blue).says(passed())
+	s.shift(blue)
+	s.validate(green).says(passed())
+	s.shift(green)
+	if doc := s.rollback(blue); doc.Readiness != plumbline.AtRisk {
+		t.Errorf("the rollback is %s: %s, want at_risk", doc.Readiness, doc.Reason)
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(*story)
+		want    string
+	}{
+		"nothing said yet":         {func(s *story) {}, "none"},
+		"the switched run passed":  {func(s *story) { s.says(passed()) }, "none"},
+		"the switched run failed":  {func(s *story) { s.says(failed()) }, "rollback"},
+		"failed as the standby":    {func(s *story) { s.says(shared()) }, "none"},
+		"deadline":                 {func(s *story) { s.says(ended(plumbline.CauseDeadline)) }, "none"},
+		"nothing critical asked":   {func(s *story) { s.says(ended(plumbline.CauseRefused)) }, "none"},
+		"a later run failed":       {func(s *story) { s.says(passed()).validate(green).says(failed()) }, "rollback"},
+		"a later run passed":       {func(s *story) { s.says(failed()).validate(green).says(passed()) }, "none"},
+		"failed, and rolled back":  {func(s *story) { s.says(failed()).shift(blue) }, "none"},
+		"failed long after window": {func(s *story) { s.wait(80 * time.Hour).validate(green).says(failed()) }, "rollback"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := promoted(t)
+			c.happens(s)
+			if doc := s.gate(green); doc.Advice != c.want {
+				t.Errorf("the advice is %s, want %s", doc.Advice, c.want)
+			}
+			if doc := s.gate(blue); doc.Advice != "none" {
+				t.Errorf("the advice on blue is %s, want none", doc.Advice)
+			}
+		})
+	}
+}
+
+func TestNoAdviceBeforeTrafficEverMoved(t *testing.T) {
+	s := tell(t)
+	s.validate(blue).says(failed())
+	if doc := s.gate(blue); doc.Advice != "none" || doc.Verdict != plumbline.Fail {
+		t.Errorf("the advice is %s after a %s, want none after a fail", doc.Advice, doc.Verdict)
+	}
+}
+
+func TestObserving(t *testing.T) {
+	observe := func(s *story) { s.policy.ObserveUntil = s.now.Add(time.Hour) }
+	for name, c := range map[string]struct {
+		happens func(*story)
+		asked   plumbline.Asked
+		state   plumbline.GateState
+		would   plumbline.GateState
+	}{
+		"closed":           {func(s *story) { s.deploy(green, "v2").says(failed()) }, plumbline.Asked{Color: green}, open, closed},
+		"waiting":          {func(s *story) { s.deploy(green, "v2") }, plumbline.Asked{Color: green}, open, waiting},
+		"open anyway":      {func(s *story) { s.deploy(green, "v2").says(passed()) }, plumbline.Asked{Color: green}, open, ""},
+		"no such color":    {func(*story) {}, plumbline.Asked{Color: "purple"}, closed, ""},
+		"no such purpose":  {func(*story) {}, plumbline.Asked{Color: green, Purpose: "canary"}, closed, ""},
+		"no longer":        {func(s *story) { s.policy.ObserveUntil = s.now }, plumbline.Asked{Color: green}, closed, ""},
+		"rollback at risk": {func(s *story) { s.shift(green) }, plumbline.Asked{Color: blue, Purpose: "rollback"}, open, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			observe(s)
+			c.happens(s)
+			doc := s.ask(c.asked)
+			if doc.Gate != c.state || doc.WouldBe != c.would {
+				t.Errorf("the gate is %s, would be %q (%s), want %s and %q", doc.Gate, doc.WouldBe, doc.Reason, c.state, c.would)
+			}
+			if loud := strings.HasPrefix(doc.Reason, "OBSERVING"); loud != (c.state == open) {
+				t.Errorf("the reason is %q", doc.Reason)
+			}
+			if c.would != "" && (doc.Because != plumbline.BecauseObserving || !strings.Contains(doc.Warning, string(c.would)) || doc.Fresh) {
+				t.Errorf("because %s with warning %q, fresh %t", doc.Because, doc.Warning, doc.Fresh)
+			}
+		})
+	}
+}
+
+func TestStrangeQuestions(t *testing.T) {
+	s := promoted(t)
+	for _, asked := range []plumbline.Asked{
+		{}, {Color: "purple"}, {Color: "GREEN"}, {Color: green, Purpose: "canary"}, {Color: green, Purpose: "PROMOTE"},
+	} {
+		if doc := s.ask(asked); doc.Gate != closed || doc.Reason == "" {
+			t.Errorf("%+v: the gate is %s (%s), want closed", asked, doc.Gate, doc.Reason)
+		}
+	}
+}
+
+func TestProgressIsOfTheNewestRun(t *testing.T) {
+	s := tell(t)
+	first := s.deploy(green, "v2").run().Run
+	second := s.validate(green).run().Run
+	state := s.record.Colors[green]
+	state.Progress = map[string]plumbline.RunStatus{first: {Done: 3, Total: 4}, second: {Done: 7, Total: 12}}
+	s.record.Colors[green] = state
+	if got := s.gate(green).Progress; got != "7/12" {
+		t.Errorf("the progress is %q, want 7/12", got)
+	}
+	if got := s.gate(blue).Progress; got != "0/0" {
+		t.Errorf("the progress of blue is %q, want 0/0", got)
+	}
+}
