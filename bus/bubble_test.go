@@ -1,0 +1,244 @@
+package bus_test
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+)
+
+// A broker is an embedded server that can be stopped and started beneath its clients, inside a bubble, where hours pass
+// in milliseconds.
+type broker struct {
+	t     *testing.T
+	store string
+	mu    sync.Mutex
+	now   *bus.Embedded
+}
+
+func (k *broker) start() {
+	e, err := bus.StartEmbedded(bus.EmbeddedOptions{Store: k.store})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.now = e
+}
+
+func (k *broker) stop() {
+	k.mu.Lock()
+	e := k.now
+	k.now = nil
+	k.mu.Unlock()
+	if e != nil {
+		e.Close()
+	}
+}
+
+// InProcessConn is what nats.InProcessServer dials, again at each reconnect.
+func (k *broker) InProcessConn() (net.Conn, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now == nil {
+		return nil, net.ErrClosed
+	}
+	return k.now.InProcessConn()
+}
+
+func (k *broker) connect() *bus.Bus {
+	k.t.Helper()
+	b, err := bus.Connect(k.t.Context(), bus.Options{NATS: []nats.Option{nats.InProcessServer(k)}})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if _, err := b.Ensure(k.t.Context()); err != nil {
+		k.t.Fatal(err)
+	}
+	return b
+}
+
+// bubble runs a test with a broker whose clock is the bubble's.
+func bubble(t *testing.T, test func(t *testing.T, k *broker)) {
+	t.Helper()
+	dir := store(t)
+	emptyPools()
+	defer emptyPools()
+	synctest.Test(t, func(t *testing.T) {
+		k := &broker{t: t, store: dir}
+		k.start()
+		defer k.stop()
+		test(t, k)
+	})
+}
+
+// emptyPools drops what sync.Pools hold: the NATS client pools timers, and one of another bubble is fatal in this one.
+func emptyPools() {
+	runtime.GC() // to the victims
+	runtime.GC() // and away
+}
+
+// alongside runs beside the test; stop ends it.
+func alongside(t *testing.T, run func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	}
+}
+
+func TestAckWaitPasses(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		began := time.Now()
+		type delivery struct {
+			n     int
+			after time.Duration
+		}
+		got := make(chan delivery, 10)
+		stop := alongside(t, func(ctx context.Context) error {
+			return b.ConsumeRuns(ctx, "plum", 4, func(ctx context.Context, d *bus.Delivery) {
+				got <- delivery{d.Deliveries(), time.Since(began)}
+				switch d.Deliveries() {
+				case 1: // dies without a word
+				case 2: // works for two AckWaits, and dies
+					for range 6 {
+						time.Sleep(b.RunAckWait() / 3)
+						if err := d.Working(); err != nil {
+							t.Error(err)
+						}
+					}
+				default:
+					if err := d.Done(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+		defer stop()
+		if _, err := b.Publish(t.Context(), release("1")); err != nil {
+			t.Fatal(err)
+		}
+		wait := b.RunAckWait()
+		for i, want := range []time.Duration{0, wait, 4 * wait} {
+			d := <-got
+			if d.n != i+1 || d.after < want || d.after > want+2*time.Second {
+				t.Errorf("delivery %d after %s, want %d after %s", d.n, d.after, i+1, want)
+			}
+		}
+		time.Sleep(time.Hour)
+		select {
+		case d := <-got:
+			t.Errorf("delivery %d after %s, want none after Done", d.n, d.after)
+		default:
+		}
+	})
+}
+
+func TestDuplicatesAreKnownForAnHour(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		publish := func(want uint64) {
+			t.Helper()
+			e, err := b.Publish(t.Context(), release("1"))
+			if err != nil || e.Sequence != want {
+				t.Fatalf("sequence %d, %v, want %d", e.Sequence, err, want)
+			}
+		}
+		publish(1)
+		time.Sleep(50 * time.Minute)
+		k.stop()
+		k.start()
+		publish(1)
+		time.Sleep(3 * time.Hour)
+		publish(2) // whoever applies it knows the run
+	})
+}
+
+func TestAVerdictOutlivesItsWindow(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		for range 3 {
+			if _, wrote, err := b.PublishVerdict(t.Context(), verdict(1)); err != nil || !wrote {
+				t.Fatalf("wrote %t, %v", wrote, err)
+			}
+			other := verdict(1)
+			other.Outcome = plumbline.Fail
+			if stored, wrote, err := b.PublishVerdict(t.Context(), other); err != nil || wrote || stored.Outcome != plumbline.Pass {
+				t.Fatalf("another: %s, wrote %t, %v", stored.Outcome, wrote, err)
+			}
+			time.Sleep(3 * time.Hour) // no duplicate is remembered so long: the subject is
+		}
+	})
+}
+
+func TestCutOff(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		ready := make(chan struct{})
+		stop := alongside(t, func(ctx context.Context) error {
+			return b.WatchRecords(ctx, func(plumbline.Record, uint64) {}, func() { close(ready) })
+		})
+		defer stop()
+		<-ready
+		for range 100 {
+			time.Sleep(time.Second)
+			if age := time.Since(b.Synced()); age > 2*time.Second {
+				t.Fatalf("in step %s ago, want at most a heartbeat", age)
+			}
+		}
+		k.stop()
+		lost := time.Now()
+		time.Sleep(time.Minute)
+		if b.Synced().After(lost) {
+			t.Error("in step with a bus that is gone")
+		}
+		k.start()
+		back := time.Now()
+		time.Sleep(5 * time.Second)
+		if !b.Synced().After(back) {
+			t.Errorf("not in step 5 s after the bus was back: last at %s", b.Synced())
+		}
+	})
+}
+
+func TestPublishWaitsForTheBus(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		k.stop()
+		done := make(chan plumbline.Event, 1)
+		go func() {
+			e, err := b.Publish(t.Context(), release("1"))
+			if err != nil {
+				t.Error(err)
+			}
+			done <- e
+		}()
+		time.Sleep(10 * time.Minute)
+		k.start()
+		if e := <-done; e.Sequence != 1 {
+			t.Errorf("sequence %d, want 1", e.Sequence)
+		}
+		time.Sleep(10 * time.Second) // for what other tries left behind
+		if e, err := b.Publish(t.Context(), release("2")); err != nil || e.Sequence != 2 {
+			t.Errorf("the next one has sequence %d, %v: a try was stored twice", e.Sequence, err)
+		}
+	})
+}

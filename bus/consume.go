@@ -1,0 +1,102 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// StateAckWait is how long the handler of ConsumeState may go without Working before an event is delivered again.
+const StateAckWait = 5 * time.Second
+
+// A Delivery is a message of the event stream in somebody's hands. Exactly one of Done and Later ends it; without either
+// it is delivered again after the consumer's AckWait.
+type Delivery struct {
+	bus     *Bus
+	message jetstream.Msg
+	meta    *jetstream.MsgMetadata
+}
+
+// Event decodes the message: see Decode.
+func (d *Delivery) Event() (plumbline.Event, error) {
+	return Decode(d.bus.options.Prefix, Message{Subject: d.message.Subject(), Header: d.message.Headers(), Data: d.message.Data(),
+		Sequence: d.Sequence(), Time: d.At()})
+}
+
+// Service is the service that the subject names, or nothing.
+func (d *Delivery) Service() string {
+	service, _, _ := d.bus.names.addressee(d.message.Subject())
+	return service
+}
+
+// Subject is where the message was published.
+func (d *Delivery) Subject() string { return d.message.Subject() }
+
+// Sequence is the message's place in the stream.
+func (d *Delivery) Sequence() uint64 { return d.meta.Sequence.Stream }
+
+// At is when the stream stored the message.
+func (d *Delivery) At() time.Time { return d.meta.Timestamp.UTC() }
+
+// Deliveries is how often the message was delivered, this time included.
+func (d *Delivery) Deliveries() int { return int(d.meta.NumDelivered) }
+
+// Working says that the message is being worked on: AckWait begins anew.
+func (d *Delivery) Working() error { return d.message.InProgress() }
+
+// Done ends the delivery, and waits until the server knows. It tries until ctx is done.
+func (d *Delivery) Done(ctx context.Context) error { return d.bus.acknowledge(ctx, d.message) }
+
+// Later hands the message back: it is delivered again after the delay.
+func (d *Delivery) Later(delay time.Duration) error { return d.message.NakWithDelay(delay) }
+
+func (b *Bus) acknowledge(ctx context.Context, m jetstream.Msg) error {
+	err := b.repeat(ctx, func(ctx context.Context) error {
+		err := m.DoubleAck(ctx)
+		if errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("acknowledge %s: %w", m.Subject(), err)
+	}
+	return nil
+}
+
+// ConsumeState hands every message of the event stream to handle, in stream order and one at a time for all processes
+// together, until ctx is done. It survives reconnects and makes its consumer anew when it is gone.
+func (b *Bus) ConsumeState(ctx context.Context, handle func(context.Context, *Delivery)) error {
+	return b.consume(ctx, jetstream.ConsumerConfig{
+		Durable: "state", AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 1,
+		FilterSubjects: []string{b.names.subject("event", ">"), b.names.subject("slot", ">")},
+	}, 1, handle)
+}
+
+// ConsumeRuns hands the messages about a service to handle, at most slots at once in this process, until ctx is done; then
+// it waits for the handlers under way. A message that waits doesn't hold up the ones behind it.
+func (b *Bus) ConsumeRuns(ctx context.Context, service string, slots int, handle func(context.Context, *Delivery)) error {
+	if err := plumbline.CheckName(service); err != nil {
+		return err
+	}
+	return b.consume(ctx, jetstream.ConsumerConfig{
+		Durable: "run-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.options.RunAckWait, MaxDeliver: -1, MaxAckPending: 1000,
+		FilterSubjects: []string{b.names.event(service), b.names.subject("slot", service, "*")},
+	}, slots, handle)
+}
+
+func (b *Bus) consume(ctx context.Context, want jetstream.ConsumerConfig, slots int, handle func(context.Context, *Delivery)) error {
+	return b.pull(ctx, b.names.events(), want, slots, func(m jetstream.Msg) {
+		meta, err := m.Metadata()
+		if err != nil {
+			b.log.Error("a message without metadata", "consumer", want.Durable, "subject", m.Subject(), "error", err)
+			return
+		}
+		handle(ctx, &Delivery{bus: b, message: m, meta: meta})
+	})
+}

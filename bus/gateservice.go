@@ -1,0 +1,127 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// The ends of gate questions that a caller acts upon.
+var (
+	ErrSilent   = errors.New("no answer is better than this one") // an answer func returns it to leave a question to others
+	ErrNoDaemon = errors.New("no daemon answers")
+)
+
+// A GateError is a refusal to answer, with the status that HTTP would have: 400 for a bad question, 404 for an unknown
+// service or color.
+type GateError struct {
+	Status int
+	Text   string
+}
+
+func (e *GateError) Error() string { return e.Text }
+
+// maxGateQuestions bounds the questions that are answered at once.
+const maxGateQuestions = 64
+
+// gateVersion is the version of the gate document, for tools that list services.
+const gateVersion = "1.0.0"
+
+// ServeGate answers the gate questions that arrive on the bus until ctx is done; each goes to one of the daemons. body is
+// the question as it came, at most 256 KiB. An answer func that returns a GateError refuses, with ErrSilent it doesn't
+// answer at all, and the asker turns to the next daemon.
+func (b *Bus) ServeGate(ctx context.Context, answer func(ctx context.Context, service, color string, body []byte) ([]byte, error)) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	free := make(chan struct{}, maxGateQuestions)
+	handler := func(r micro.Request) {
+		select {
+		case free <- struct{}{}:
+		default:
+			return // overloaded: the asker tries again
+		}
+		running.Go(func() {
+			defer func() { <-free }()
+			b.answerGate(ctx, r, answer)
+		})
+	}
+	service, err := micro.AddService(b.conn, micro.Config{Name: "plumbline-gate", Version: gateVersion, QueueGroup: "plumbline",
+		Description: "may traffic move to this color, for this deployment"})
+	if err != nil {
+		return fmt.Errorf("gate service: %w", err)
+	}
+	defer service.Stop() //nolint:errcheck // the connection's end stops it, too
+	subject := b.names.subject("gate", "*", "*")
+	if err := service.AddEndpoint("gate", micro.HandlerFunc(handler), micro.WithEndpointSubject(subject)); err != nil {
+		return fmt.Errorf("gate service: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (b *Bus) answerGate(ctx context.Context, r micro.Request, answer func(context.Context, string, string, []byte) ([]byte, error)) {
+	tokens := strings.Split(strings.TrimPrefix(r.Subject(), b.names.subject("gate")+"."), ".")
+	if len(tokens) != 2 {
+		return
+	}
+	var body []byte
+	err := error(&GateError{Status: 400, Text: fmt.Sprintf("the question has %d bytes, want at most %d", len(r.Data()), MaxEvent)})
+	if len(r.Data()) <= MaxEvent {
+		body, err = answer(ctx, tokens[0], tokens[1], r.Data())
+	}
+	var refusal *GateError
+	switch {
+	case err == nil:
+		err = r.Respond(body)
+	case errors.Is(err, ErrSilent) || ctx.Err() != nil:
+		return
+	case errors.As(err, &refusal):
+		err = r.Error(strconv.Itoa(refusal.Status), oneLine(refusal.Text), nil)
+	default:
+		b.log.Error("a gate question was not answered", "subject", r.Subject(), "error", err)
+		err = r.Error("500", "internal error: see the daemon's log", nil)
+	}
+	if err != nil {
+		b.log.Warn("the answer of a gate was not sent", "subject", r.Subject(), "error", err)
+	}
+}
+
+// AskGate asks the daemons until one answers or ctx is done. The error wraps ErrNoDaemon if none listens, and is a
+// *GateError if one refused.
+func (b *Bus) AskGate(ctx context.Context, service, color string, body []byte) (answer []byte, err error) {
+	if err := plumbline.CheckName(service); err != nil {
+		return nil, &GateError{Status: 404, Text: err.Error()}
+	}
+	if _, err := plumbline.ParseColor(color); err != nil {
+		return nil, &GateError{Status: 404, Text: err.Error()}
+	}
+	for {
+		attempt, cancel := context.WithTimeout(ctx, tryFor)
+		m, err := b.conn.RequestWithContext(attempt, b.names.subject("gate", service, color), body)
+		cancel()
+		switch {
+		case err == nil && m.Header.Get(micro.ErrorCodeHeader) != "":
+			status, _ := strconv.Atoi(m.Header.Get(micro.ErrorCodeHeader)) // 0: no status of ours
+			return nil, &GateError{Status: status, Text: m.Header.Get(micro.ErrorHeader)}
+		case err == nil:
+			return m.Data, nil
+		case errors.Is(err, nats.ErrNoResponders):
+			return nil, fmt.Errorf("gate of %s %s: %w", service, color, ErrNoDaemon)
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return nil, fmt.Errorf("gate of %s %s: %w", service, color, err)
+		}
+		if !pause(ctx, retryWait) {
+			return nil, fmt.Errorf("gate of %s %s: no daemon that knows answers: %w", service, color, context.Cause(ctx))
+		}
+	}
+}

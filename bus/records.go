@@ -1,0 +1,321 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// The ends of record calls that a caller acts upon.
+var (
+	ErrNoRecord = errors.New("no record")
+	ErrConflict = errors.New("the record was changed by somebody else")
+)
+
+// beat is how often a watch makes sure that it holds everything; after patience beats behind, it begins anew.
+const (
+	beat     = time.Second
+	patience = 3
+)
+
+// Record reads the record of a service from the bucket's leader, with the revision that UpdateRecord wants. The error
+// wraps ErrNoRecord if there is none.
+func (b *Bus) Record(ctx context.Context, service string) (plumbline.Record, uint64, error) {
+	m, err := b.recordMessage(ctx, service)
+	if err != nil {
+		return plumbline.Record{}, 0, err
+	}
+	if deleted(m.Header) {
+		return plumbline.Record{}, 0, fmt.Errorf("service %s: %w", service, ErrNoRecord)
+	}
+	r, err := decodeRecord(service, m.Data)
+	return r, m.Sequence, err
+}
+
+// CreateRecord writes the first record of a service and returns its revision. The error wraps ErrConflict if there is one.
+func (b *Bus) CreateRecord(ctx context.Context, r plumbline.Record) (uint64, error) {
+	revision, err := b.putRecord(ctx, r, 0)
+	if !errors.Is(err, ErrConflict) {
+		return revision, err
+	}
+	if m, get := b.recordMessage(ctx, r.Service); get == nil && deleted(m.Header) {
+		return b.putRecord(ctx, r, m.Sequence)
+	}
+	return 0, err
+}
+
+// UpdateRecord replaces the record of this revision and returns the next one. The error wraps ErrConflict if the record
+// has another revision; that may be the caller's own, when the answer to an earlier try was lost.
+func (b *Bus) UpdateRecord(ctx context.Context, r plumbline.Record, revision uint64) (uint64, error) {
+	return b.putRecord(ctx, r, revision)
+}
+
+func (b *Bus) putRecord(ctx context.Context, r plumbline.Record, revision uint64) (next uint64, err error) {
+	if err := plumbline.CheckName(r.Service); err != nil {
+		return 0, err
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return 0, fmt.Errorf("record of %s: %w", r.Service, err)
+	}
+	err = b.repeat(ctx, func(ctx context.Context) error {
+		m := &nats.Msg{Subject: b.recordSubject(r.Service), Data: body}
+		ack, err := b.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithRetryAttempts(0))
+		if err == nil {
+			next = ack.Sequence
+		}
+		return err
+	})
+	var answer *jetstream.APIError
+	if errors.As(err, &answer) && (answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		err = ErrConflict
+	}
+	if err != nil {
+		return 0, fmt.Errorf("record of %s: %w", r.Service, err)
+	}
+	return next, nil
+}
+
+// WatchRecords hands every record to each, first those that are there, then each change, until ctx is done; ready is
+// called once, when each has seen those that were there. A record that was deleted comes as one that knows nothing but its
+// service. After an interruption records come again. If the bus lost them and was given others, whose revisions begin anew,
+// every record comes as deleted first, with revision 0.
+func (b *Bus) WatchRecords(ctx context.Context, each func(r plumbline.Record, revision uint64), ready func()) error {
+	var once sync.Once
+	told := &told{each: each, services: map[string]bool{}}
+	for ctx.Err() == nil {
+		err := b.watchRecords(ctx, told, func() { once.Do(ready) })
+		if b.conn.IsClosed() && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Synced is the last moment at which the watch of this process was seen to hold everything, zero if there was none.
+func (b *Bus) Synced() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.synced
+}
+
+// stamp remembers a moment at which the watch held everything.
+func (b *Bus) stamp(at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at.After(b.synced) {
+		b.synced = at
+	}
+}
+
+// told is what a watch has told, over all interruptions.
+type told struct {
+	each     func(plumbline.Record, uint64)
+	services map[string]bool
+	born     time.Time // when the bucket was made
+}
+
+// of takes back what came from a bucket that is gone.
+func (t *told) of(bucket time.Time) {
+	if !t.born.IsZero() && !t.born.Equal(bucket) {
+		for service := range t.services {
+			t.each(plumbline.Record{Service: service}, 0)
+		}
+		clear(t.services)
+	}
+	t.born = bucket
+}
+
+func (t *told) tell(r plumbline.Record, revision uint64) {
+	t.services[r.Service] = true
+	t.each(r, revision)
+}
+
+func (b *Bus) watchRecords(ctx context.Context, told *told, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := b.options.Now()
+	w := &recordWatch{bus: b, told: told, bad: map[string]bool{}}
+	w.ready = func() {
+		if w.holds(0) { // all that was there when it was asked for
+			b.stamp(asked)
+		}
+		ready()
+	}
+	stream, err := b.js.Stream(ctx, "KV_"+b.names.services())
+	if err != nil {
+		pause(ctx, beat)
+		return err
+	}
+	w.floor = stream.CachedInfo().State.LastSeq
+	told.of(stream.CachedInfo().Created)
+	var beating sync.WaitGroup
+	beating.Go(func() { w.beat(ctx, cancel) })
+	defer beating.Wait()
+	defer cancel()
+	return b.follow(ctx, "KV_"+b.names.services(), jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject: b.recordSubject(">")}, w.start, w.take)
+}
+
+// A recordWatch knows how much of the bucket this process holds.
+type recordWatch struct {
+	bus   *Bus
+	told  *told
+	ready func()
+
+	mu       sync.Mutex
+	floor    uint64 // last sequence of the stream before the watch began
+	complete bool   // what was there at the beginning came
+	last     uint64 // the newest revision that came
+	bad      map[string]bool
+}
+
+func (w *recordWatch) start(there uint64) {
+	w.mu.Lock()
+	w.complete = there == 0
+	w.mu.Unlock()
+	if there == 0 {
+		w.ready()
+	}
+}
+
+func (w *recordWatch) take(m jetstream.Msg, meta *jetstream.MsgMetadata) bool {
+	service := strings.TrimPrefix(m.Subject(), w.bus.recordSubject(""))
+	r, err := decodeRecord(service, m.Data())
+	switch {
+	case deleted(m.Headers()):
+		r, err = plumbline.Record{Service: service}, nil
+		fallthrough
+	case err == nil:
+		w.told.tell(r, meta.Sequence.Stream)
+	default:
+		w.bus.log.Error("a record can't be read", "error", err)
+	}
+	w.mu.Lock()
+	w.last = max(w.last, meta.Sequence.Stream)
+	w.bad[service] = err != nil
+	complete := !w.complete && meta.NumPending == 0
+	w.complete = w.complete || complete
+	w.mu.Unlock()
+	if complete {
+		w.ready()
+	}
+	return true
+}
+
+// wentBack says whether the bucket is another one than the watch is of, or has lost what the watch saw.
+func (w *recordWatch) wentBack(bucket *jetstream.StreamInfo) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !bucket.Created.Equal(w.told.born) || bucket.State.LastSeq < w.last
+}
+
+// holds says whether everything up to a sequence came and could be read.
+func (w *recordWatch) holds(sequence uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, bad := range w.bad {
+		if bad {
+			return false
+		}
+	}
+	return w.complete && sequence <= max(w.last, w.floor)
+}
+
+func (w *recordWatch) beat(ctx context.Context, restart func()) {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	for behind := 0; behind < patience; {
+		asked := w.bus.options.Now()
+		attempt, cancel := context.WithTimeout(ctx, beat)
+		stream, err := w.bus.js.Stream(attempt, "KV_"+w.bus.names.services())
+		cancel()
+		switch {
+		case err != nil: // cut off: a new watch wouldn't fare better
+		case w.wentBack(stream.CachedInfo()):
+			behind = patience
+		case w.holds(stream.CachedInfo().State.LastSeq):
+			behind = 0
+			w.bus.stamp(asked)
+		default:
+			behind++
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+	w.bus.log.Warn("the watch of the records is behind, beginning anew")
+	restart()
+}
+
+func (b *Bus) recordSubject(service string) string {
+	return "$KV." + b.names.services() + "." + service
+}
+
+func (b *Bus) recordMessage(ctx context.Context, service string) (m *jetstream.RawStreamMsg, err error) {
+	if err := plumbline.CheckName(service); err != nil {
+		return nil, err
+	}
+	m, err = b.last(ctx, "KV_"+b.names.services(), b.recordSubject(service))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNoRecord
+	}
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", service, err)
+	}
+	return m, nil
+}
+
+// last reads the last message of a subject from the stream's leader: see Bus.streams.
+func (b *Bus) last(ctx context.Context, stream, subject string) (m *jetstream.RawStreamMsg, err error) {
+	err = b.repeat(ctx, func(ctx context.Context) error {
+		s, err := b.handle(ctx, stream)
+		if err != nil {
+			return err
+		}
+		m, err = s.GetLastMsgForSubject(ctx, subject)
+		return err
+	})
+	return m, err
+}
+
+// handle is a stream's handle, for which the server is asked once; again and again only if the stream lets followers
+// answer, which somebody may correct.
+func (b *Bus) handle(ctx context.Context, stream string) (jetstream.Stream, error) {
+	if known, ok := b.handles.Load(stream); ok {
+		return known.(jetstream.Stream), nil
+	}
+	s, err := b.js.Stream(ctx, stream)
+	if err == nil && !s.CachedInfo().Config.AllowDirect {
+		b.handles.Store(stream, s)
+	}
+	return s, err
+}
+
+// deleted says whether a message of a bucket says that its key is gone.
+func deleted(h nats.Header) bool {
+	return h.Get("KV-Operation") != "" || h.Get(jetstream.MarkerReasonHeader) != ""
+}
+
+func decodeRecord(service string, body []byte) (plumbline.Record, error) {
+	var r plumbline.Record
+	if err := json.Unmarshal(body, &r); err != nil {
+		return plumbline.Record{}, fmt.Errorf("record of %s: %w", service, err)
+	}
+	if r.Schema != plumbline.RecordSchema || r.Service != service {
+		return plumbline.Record{}, fmt.Errorf("record of %s: schema %q of service %q, want %s", service, r.Schema, r.Service, plumbline.RecordSchema)
+	}
+	return r, nil
+}

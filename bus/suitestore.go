@@ -1,0 +1,76 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxSuite bounds in bytes what is read of a stored suite or configuration.
+const maxSuite = 16 << 20
+
+// ErrNoSuite says that nothing is stored under a digest.
+var ErrNoSuite = errors.New("no suite is stored under this digest")
+
+// PutSuite keeps the bytes of a suite or configuration under their digest, "sha256:" and 64 hex digits; bytes that are
+// there already are left alone.
+func (b *Bus) PutSuite(ctx context.Context, digest string, data []byte) error {
+	if got := digestOf(data); got != digest {
+		return fmt.Errorf("suite has digest %s, want %s", got, clip(digest, 100))
+	}
+	return b.withSuites(ctx, digest, func(ctx context.Context, store jetstream.ObjectStore) error {
+		if _, err := store.GetInfo(ctx, digest); !errors.Is(err, jetstream.ErrObjectNotFound) {
+			return err
+		}
+		_, err := store.Put(ctx, jetstream.ObjectMeta{Name: digest}, bytes.NewReader(data))
+		return err
+	})
+}
+
+// Suite reads what PutSuite kept, and verifies it. The error wraps ErrNoSuite if nothing is there.
+func (b *Bus) Suite(ctx context.Context, digest string) (data []byte, err error) {
+	err = b.withSuites(ctx, digest, func(ctx context.Context, store jetstream.ObjectStore) error {
+		object, err := store.Get(ctx, digest)
+		if err != nil {
+			return err
+		}
+		defer object.Close() //nolint:errcheck // the bytes are verified
+		data, err = io.ReadAll(io.LimitReader(object, maxSuite))
+		return err
+	})
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		err = fmt.Errorf("suite %s: %w", digest, ErrNoSuite)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if got := digestOf(data); got != digest {
+		return nil, fmt.Errorf("stored suite has digest %s, want %s", got, clip(digest, 100))
+	}
+	return data, nil
+}
+
+func (b *Bus) withSuites(ctx context.Context, digest string, use func(context.Context, jetstream.ObjectStore) error) error {
+	err := b.repeat(ctx, func(ctx context.Context) error {
+		store, err := b.js.ObjectStore(ctx, b.names.suites())
+		if err != nil {
+			return err
+		}
+		return use(ctx, store)
+	})
+	if err != nil {
+		return fmt.Errorf("suite %s: %w", clip(digest, 100), err)
+	}
+	return nil
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
