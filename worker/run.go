@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/runner"
+)
+
+// run reaches a verdict. An error means that there is none yet: the run was interrupted or could not be begun.
+func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline.RunRef, settings Settings, redelivered bool) (plumbline.Verdict, error) {
+	plan := plumbline.Plan{
+		Run: run.Run, Service: record.Service, Color: run.Color, Role: run.Role, Trigger: run.Trigger, Deployment: run.Deployment,
+		Release: run.Release, Change: run.Change, Event: run.Event, Suites: run.Suites, StartedAt: w.Now(),
+		ValidFor: settings.ValidFor, Worker: w.Name, Tool: w.Tool,
+	}
+	refuse := func(cause plumbline.Cause, reason string) (plumbline.Verdict, error) {
+		return plumbline.Refuse(plan, cause, reason, nil, w.Now()), nil
+	}
+	end := func(cause plumbline.Cause, reason string) (plumbline.Verdict, error) {
+		results, left := w.takeBack(ctx, run, plan, redelivered)
+		if ctx.Err() != nil {
+			return plumbline.Verdict{}, context.Cause(ctx) // a shutdown is not a verdict
+		}
+		return plumbline.Refuse(plan, cause, reason+left, results, w.Now()), nil
+	}
+	deadline := run.AcceptedAt.Add(settings.Deadline)
+	switch stale := record.Stale(run, w.Now()); {
+	case run.Refused != "":
+		return refuse(plumbline.CauseRefused, run.Refused)
+	case stale != "":
+		return end(plumbline.CauseSuperseded, stale)
+	case !w.Now().Before(deadline):
+		return end(plumbline.CauseDeadline, fmt.Sprintf("no verdict within %s of the event", settings.Deadline))
+	}
+	asking, cancel := context.WithDeadlineCause(ctx, time.Now().Add(deadline.Sub(w.Now())), errDeadline)
+	defer cancel()
+	resolved, err := w.resolve(asking, run, plan)
+	if err != nil {
+		if errors.Is(context.Cause(asking), errDeadline) {
+			return refuse(plumbline.CauseDeadline, fmt.Sprintf("no verdict within %s of the event: %s", settings.Deadline, err))
+		}
+		return plumbline.Verdict{}, err
+	}
+	plan = resolved
+	before, err := w.Begin(asking, plan, redelivered)
+	if err != nil {
+		return plumbline.Verdict{}, err
+	}
+	if before >= MaxAttempts {
+		return end(plumbline.CauseUnfinished, fmt.Sprintf("the run was started %d times and never ended", before))
+	}
+	if err := w.intend(asking, plan); err != nil {
+		return plumbline.Verdict{}, err
+	}
+	plan.Takeover = before > 0
+	return w.judge(asking, plan, run, settings)
+}
+
+// resolve turns the pinned suites into checks, under the identity that the run already has.
+func (w *Worker) resolve(ctx context.Context, run plumbline.RunRef, plan plumbline.Plan) (plumbline.Plan, error) {
+	resolved, err := w.Plan(ctx, run)
+	if err != nil {
+		return plan, fmt.Errorf("the plan of run %s: %w", run.Run, err)
+	}
+	plan.Checks, plan.Timeouts, plan.ConfigDigest = resolved.Checks, resolved.Timeouts, resolved.ConfigDigest
+	plan.Site, plan.Live = resolved.Site, resolved.Live
+	return plan, nil
+}
+
+// judge asks the checks and judges the answers, unless the run's time or reason ends before.
+func (w *Worker) judge(ctx context.Context, plan plumbline.Plan, run plumbline.RunRef, settings Settings) (plumbline.Verdict, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		if reason := w.awaitStale(ctx, plan.Service, run); reason != "" {
+			cancel(superseded(reason))
+		}
+	}()
+	watch, told := w.tell(plan)
+	results := w.Runner.Run(ctx, plan, watch)
+	told()
+	var newer superseded
+	cause := context.Cause(ctx)
+	cancel(nil)
+	<-watching
+	switch {
+	case cause == nil:
+		return plumbline.Judge(plan, results, w.Now()), nil
+	case errors.As(cause, &newer):
+		return plumbline.Refuse(plan, plumbline.CauseSuperseded, newer.Error(), results, w.Now()), nil
+	case errors.Is(cause, errDeadline):
+		return plumbline.Refuse(plan, plumbline.CauseDeadline, fmt.Sprintf("no verdict within %s of the event", settings.Deadline), results, w.Now()), nil
+	}
+	return plumbline.Verdict{}, cause // a shutdown is not a verdict
+}
+
+// tell makes a watcher that passes on what it hears from a goroutine of its own: a check that could begin doesn't wait
+// until others were told of. told returns when everything was.
+func (w *Worker) tell(plan plumbline.Plan) (watch runner.Watcher, told func()) {
+	news, ended := make(chan func(), 2*len(plan.Checks)), make(chan struct{}) // room for everything: nobody waits
+	go func() {
+		defer close(ended)
+		for tell := range news {
+			runtime.Gosched() // checks that can begin go first
+			tell()
+		}
+	}()
+	done := 0
+	w.Records.Memory.Progress(plan.Run, done, len(plan.Checks))
+	watch.Finished = func(r plumbline.Result) {
+		news <- func() {
+			done++
+			w.Records.Memory.Progress(plan.Run, done, len(plan.Checks))
+			w.Heard(plan, r)
+			if w.Watch.Finished != nil {
+				w.Watch.Finished(r)
+			}
+		}
+	}
+	if w.Watch.Started != nil {
+		watch.Started = func(c plumbline.Check) { news <- func() { w.Watch.Started(c) } }
+	}
+	return watch, func() { close(news); <-ended }
+}
+
+// awaitStale returns the reason why the run must end early, or nothing when ctx ended first.
+func (w *Worker) awaitStale(ctx context.Context, service string, run plumbline.RunRef) string {
+	for {
+		changed := w.Records.Memory.Changed()
+		record, _, known := w.Records.Memory.Get(service)
+		if known {
+			if reason := record.Stale(run, w.Now()); reason != "" {
+				return reason
+			}
+		}
+		if !awaitChange(ctx, changed, record.Window, w.Now()) {
+			return ""
+		}
+	}
+}

@@ -1,0 +1,146 @@
+// Package worker turns events into verdicts: State moves a service's record in stream order, Worker runs what the record
+// says was asked, and Clock asks the standby again.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// A Delivery is one message of the event stream in a handler's hands. The handler settles it with Done or Later;
+// a message that isn't settled comes again.
+type Delivery interface {
+	Event() (plumbline.Event, error) // the error is for a person: it names the place and the cure
+	Service() string                 // by the message's subject
+	Deliveries() int                 // 1 the first time
+	Working() error                  // keeps the message from being given to somebody else
+	Done(context.Context) error
+	Later(time.Duration) error
+	DeadLetter(ctx context.Context, reason string) error
+}
+
+// retryDelay is how long a message rests that couldn't be handled.
+const retryDelay = time.Second
+
+// State applies events to records, one after the other.
+type State struct {
+	Policy  func(service string) (plumbline.Policy, bool)
+	Records Records
+	// Judged says whether a run has its verdict already. It is asked of events that are older than a record's memory.
+	Judged func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error)
+	Say    func(context.Context, plumbline.Entry) error // writes the ledger, the same entry once
+	Lost   func(service, reason string)                 // hears of dead letters
+	Log    *slog.Logger
+}
+
+// Handle applies one event. Dead letters, record and ledger are durable before the message is settled, and each of them
+// may be repeated without harm.
+func (s *State) Handle(ctx context.Context, d Delivery) {
+	if err := s.handle(ctx, d); err != nil {
+		if ctx.Err() == nil {
+			s.Log.Warn("an event could not be applied and comes again", "service", d.Service(), "error", err)
+		}
+		if err := d.Later(retryDelay); err != nil && ctx.Err() == nil {
+			s.Log.Warn("an event could not be handed back and waits for its time-out", "service", d.Service(), "error", err)
+		}
+	}
+}
+
+func (s *State) handle(ctx context.Context, d Delivery) error {
+	event, err := d.Event()
+	if err != nil {
+		return s.bury(ctx, d, err.Error())
+	}
+	policy, known := s.Policy(event.Service)
+	if _, _, elsewhere := s.Records.Memory.Get(event.Service); !known && elsewhere && d.Deliveries() < elsewhereTries {
+		return d.Later(elsewhereDelay) // a daemon with another configuration made its record, and may take the event
+	}
+	if !known {
+		return s.bury(ctx, d, "service "+event.Service+" is not configured")
+	}
+	record, letter, err := s.apply(ctx, event, policy)
+	if err != nil && s.Records.IsMissing(err) {
+		if err = s.begin(ctx, event.Service); err == nil {
+			record, letter, err = s.apply(ctx, event, policy)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case record.Applied < event.Sequence:
+		return errNotApplied
+	case letter != "":
+		return s.bury(ctx, d, letter)
+	}
+	if record.Applied == event.Sequence {
+		for _, entry := range record.Outbox {
+			if err := s.Say(ctx, entry); err != nil {
+				return err
+			}
+			s.Log.Info(entry.Text, "service", entry.Service, "event", entry.Event)
+		}
+	}
+	return d.Done(ctx)
+}
+
+// An event of a service that isn't configured here is offered to others a few times: it holds up those behind it.
+const (
+	elsewhereTries = 5
+	elsewhereDelay = 100 * time.Millisecond
+)
+
+// apply moves the record by an event, or says why the event can't be served. Every step may be repeated.
+func (s *State) apply(ctx context.Context, event plumbline.Event, policy plumbline.Policy) (record plumbline.Record, letter string, err error) {
+	record, err = s.Records.Change(ctx, event.Service, func(r plumbline.Record) (plumbline.Record, bool) {
+		if letter = r.Clash(event); event.Sequence <= r.Applied {
+			return r, false
+		}
+		judged, err := s.judgedBefore(ctx, r, event)
+		switch {
+		case err != nil:
+			s.Log.Warn("could not look for an earlier verdict of this event", "service", event.Service, "error", err)
+			return r, false
+		case judged:
+			return r.Ignore(event), true
+		}
+		move := r.Apply(event, policy)
+		letter = move.DeadLetter
+		return move.Record, move.Changed
+	})
+	return record, letter, err
+}
+
+// begin makes the record anew of a service that had one when this daemon started. What it said is lost, so nobody
+// vouches for the roles.
+func (s *State) begin(ctx context.Context, service string) error {
+	s.Log.Error("the record of a service is gone: its gates stay closed until somebody says which color is live", "service", service)
+	return s.Records.Ensure(ctx, plumbline.Begin(service, plumbline.Policy{}))
+}
+
+var errNotApplied = errors.New("its earlier verdict could not be looked up")
+
+// judgedBefore recognizes an event that came before and that the record has forgotten since.
+func (s *State) judgedBefore(ctx context.Context, r plumbline.Record, e plumbline.Event) (bool, error) {
+	if len(r.Recent) < plumbline.MaxRecent {
+		return false, nil
+	}
+	if _, recent := r.SeenRun(e.Run); recent {
+		return false, nil
+	}
+	return s.Judged(ctx, e.Service, e.Color, e.Run)
+}
+
+func (s *State) bury(ctx context.Context, d Delivery, reason string) error {
+	if err := d.DeadLetter(ctx, reason); err != nil {
+		return err
+	}
+	s.Log.Warn("dead letter", "service", d.Service(), "reason", reason)
+	if s.Lost != nil {
+		s.Lost(d.Service(), reason)
+	}
+	return d.Done(ctx)
+}
