@@ -1,0 +1,433 @@
+package configs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/internal/redact"
+)
+
+const clientSecret = "plum-client-s3cr3t"
+
+func load(t *testing.T, s configs.Source) *configs.Config {
+	t.Helper()
+	c, _, err := configs.Load(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func shipped(environ ...string) configs.Source {
+	return configs.Source{File: configs.DefaultFile, Data: configs.Default, Environ: append(environ, "PLUM_CLIENT_SECRET="+clientSecret)}
+}
+
+func TestDefaultIsTheFileAndWorks(t *testing.T) {
+	onDisk, err := os.ReadFile("plumbline.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(onDisk) != string(configs.Default) {
+		t.Error("the embedded configuration isn't configs/plumbline.yaml")
+	}
+	c, warnings, err := configs.Load(shipped())
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("got %v and warnings %v, want neither", err, warnings)
+	}
+	want := plumbline.Policy{New: true, Live: plumbline.Blue, LiveVersion: "2026.11.1", Retain: 72 * time.Hour, ValidFor: 30 * time.Minute}
+	if diff := cmp.Diff(want, c.Policy("plum")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(plumbline.Policy{}, c.Policy("pear")); diff != "" {
+		t.Errorf("an unknown service: %s", diff)
+	}
+	site, ok := c.Site("plum", plumbline.Green)
+	if !ok || site.URL != "http://127.0.0.1:8082" || site.Color != plumbline.Green {
+		t.Errorf("got site %+v", site)
+	}
+	if _, ok := c.Site("plum", "red"); ok {
+		t.Error("there is a red site")
+	}
+	plum := c.Services["plum"]
+	if diff := cmp.Diff([]string{"suites/plum"}, plum.Suites); diff != "" {
+		t.Error(diff)
+	}
+	if c.Bus.Store != "data" || c.Bus.Listen != "127.0.0.1:4222" || c.Bus.Prefix != "plumbline" || !c.Bus.Embedded() {
+		t.Errorf("got bus %+v", c.Bus)
+	}
+	if c.Limits != (configs.Limits{Concurrency: 64, PerHost: 16, Body: 2 << 20}) {
+		t.Errorf("got limits %+v", c.Limits)
+	}
+	if got := c.Connections["plum-api"].OAuth2.ClientSecret.Reveal(); got != clientSecret {
+		t.Errorf("got secret %q", got)
+	}
+	if diff := cmp.Diff([]string{clientSecret, clientSecret}, c.Secrets()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPrecedenceIsFileThenEnvironmentThenOverrides(t *testing.T) {
+	s := shipped("PLUMBLINE__LISTEN=127.0.0.1:1", "PLUMBLINE_BUS__STORE=from-environment", "PLUMBLINE_BUS__LISTEN=127.0.0.1:2")
+	s.Overrides = map[string]any{"bus.store": "from-flag", "limits.concurrency": 3, "services.plum.suites": []string{"shipped:plum", "mine"}}
+	c := load(t, s)
+	got := []any{c.Listen, c.Bus.Listen, c.Bus.Store, c.Limits.Concurrency, c.Limits.PerHost, c.Services["plum"].Suites}
+	want := []any{"127.0.0.1:1", "127.0.0.1:2", "from-flag", 3, 16, []string{"shipped:plum", "mine"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	tests := []struct {
+		name    string
+		environ []string
+		get     func(*configs.Config) any
+		want    any
+	}{
+		{"nested", []string{"PLUMBLINE_SERVICES__PLUM__GATE__VALID_FOR=1h30m"},
+			func(c *configs.Config) any { return c.Services["plum"].Gate.ValidFor }, 90 * time.Minute},
+		{"boolean", []string{"PLUMBLINE_SERVICES__PLUM__GATE__REQUIRE_DIGEST=true"},
+			func(c *configs.Config) any { return c.Policy("plum").RequireDigest }, true},
+		{"underscore for a dash", []string{"PLUMBLINE_CONNECTIONS__PLUM_API__CLIENT_ID=other"},
+			func(c *configs.Config) any { return c.Connections["plum-api"].OAuth2.ClientID }, "other"},
+		{"underscore for a dash in a name that is made", []string{"PLUMBLINE_CONNECTIONS__OTHER_API={kind: bearer, token: {env: PLUM_CLIENT_SECRET}}"},
+			func(c *configs.Config) any { return c.Connections["other-api"].Kind }, "bearer"},
+		{"list", []string{"PLUMBLINE_SERVICES__PLUM__SUITES=[shipped:plum, \"a b\"]"},
+			func(c *configs.Config) any { return c.Services["plum"].Suites }, []string{"shipped:plum", "a b"}},
+		{"short for long", []string{"PLUMBLINE_SERVICES__PLUM__LIVE=green"},
+			func(c *configs.Config) any { return c.Services["plum"].Live }, configs.Live{Color: plumbline.Green}},
+		{"part of long", []string{"PLUMBLINE_SERVICES__PLUM__LIVE__COLOR=green"},
+			func(c *configs.Config) any { return c.Services["plum"].Live }, configs.Live{Color: plumbline.Green, Version: "2026.11.1"}},
+		{"a secret is replaced as a whole", []string{"PLUMBLINE_CONNECTIONS__PLUM_API__CLIENT_SECRET__ENV=OTHER", "OTHER=another-one"},
+			func(c *configs.Config) any { return c.Connections["plum-api"].OAuth2.ClientSecret.Reveal() }, "another-one"},
+		{"v6 address is no list", []string{"PLUMBLINE__LISTEN=[::1]:8080"}, func(c *configs.Config) any { return c.Listen }, "[::1]:8080"},
+		{"a variable of a color", []string{"PLUMBLINE_SERVICES__PLUM__ENVIRONMENTS__BLUE__VARS__page_size=10"},
+			func(c *configs.Config) any { return c.Services["plum"].Environments["blue"].Vars["page_size"] }, json.Number("10")},
+		{"a URL wins over a store", []string{"PLUMBLINE_BUS__URL=nats://one:4222,nats://two:4222"},
+			func(c *configs.Config) any { return c.Bus.Embedded() }, false},
+		{"what Kubernetes sets is left alone", []string{"PLUMBLINE_PORT=tcp://10.0.0.1:80", "PLUMBLINE_SERVICE_HOST=10.0.0.1", "PLUMBLINE_SEED=1", "PLUMBLINES__X=1"},
+			func(c *configs.Config) any { return c.Listen }, "127.0.0.1:8080"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.get(load(t, shipped(tt.environ...)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// valid is the least there can be; a test appends to it or replaces a piece.
+const valid = `bus: {store: data}
+services:
+  plum:
+    environments: {blue: {url: "http://b.test"}, green: {url: "http://g.test"}}
+    suites: [s]
+`
+
+func TestLeast(t *testing.T) {
+	c := load(t, configs.Source{File: "etc/p.yaml", Data: []byte(valid)})
+	plum := c.Services["plum"]
+	if c.Bus.Store != "etc/data" || plum.Suites[0] != "etc/s" {
+		t.Errorf("got store %s and suites %s, want them below etc", c.Bus.Store, plum.Suites)
+	}
+	if plum.Deadline != 30*time.Minute || plum.Standby.Retain != 72*time.Hour || plum.Gate.Rollback != "warn" || c.Listen != "127.0.0.1:8080" {
+		t.Errorf("got %+v without defaults", plum)
+	}
+	if !plum.Standby.Next(time.Now()).IsZero() {
+		t.Error("a service without schedule has a slot")
+	}
+	if c.Policy("plum").New || c.Policy("plum").Live != "" {
+		t.Error("a service is new and live without saying so")
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	change := func(old, new string) string {
+		if !strings.Contains(valid, old) {
+			t.Fatalf("no %q to change", old)
+		}
+		return strings.Replace(valid, old, new, 1)
+	}
+	service := func(lines string) string { return valid + "    " + lines + "\n" }
+	tests := []struct {
+		name string
+		yaml string
+		env  []string
+		want string
+	}{
+		{"unknown key", valid + "lissten: x", nil, `p.yaml:6:1: unknown key "lissten" (did you mean "listen"?)`},
+		{"key of another day", valid + "people: []", nil, `p.yaml:6:1: unknown key "people" (want bus, connections, limits, listen, log, public_url, receiver, reporters, secrets, services or tokens)`},
+		{"unknown key below", service("gate: {valid_fr: 3m}"), nil, `p.yaml:6:12: unknown key "valid_fr" (did you mean "valid_for"?)`},
+		{"wrong type", service("gate: {valid_for: soon}"), nil, `p.yaml:6:23: "soon", want a duration`},
+		{"no map", "[]", nil, "p.yaml:1:1: a list, want a map with "},
+		{"empty", "", nil, "p.yaml: is empty"},
+		{"nothing", "log: {level: info}", nil, `p.yaml: neither url nor store (name the bus: url: nats://HOST:4222, or embed one: store: ../data)`},
+		{"no services", "bus: {store: x}", nil, "no services (add one under services)"},
+		{"bad name", change("plum:", "Plum:"), nil, `p.yaml:3:3: "Plum" is no name`},
+		{"third color", change("blue:", "red:"), nil, `p.yaml:4:20: unknown color "red", want blue or green`},
+		{"one color", change(`blue: {url: "http://b.test"}, `, ""), nil, `plum has no blue environment (add blue: {url: https://…})`},
+		{"same URL", change("b.test", "g.test"), nil, "p.yaml:4:63: blue and green have the same URL"},
+		{"no URL", change(`"http://b.test"`, "b.test"), nil, "p.yaml:4:32: no absolute URL, want https://HOST or http://HOST:PORT"},
+		{"URL with a secret", change("http://b.test", "http://u:hunter22@b.test"), nil, "p.yaml:4:32: a URL with a secret in it (make a connection of kind basic)"},
+		{"URL with a query", change("http://b.test", "http://b.test?a=b"), nil, "p.yaml:4:32: a URL with a query or fragment"},
+		{"no suites", change("    suites: [s]\n", ""), nil, "plum has no suites: nothing would be asked"},
+		{"bad shipped suite", change("[s]", "[shipped:Plum]"), nil, `p.yaml:5:14: "shipped:Plum" is no suite`},
+		{"new without live", service("new: true"), nil, "p.yaml:6:10: plum is new and nobody says which color is live (add live: blue, or whichever takes traffic)"},
+		{"live is no color", service("live: {color: red}"), nil, `p.yaml:6:19: unknown color "red", want blue or green`},
+		{"live is no color, in short", service("live: red"), nil, `p.yaml:6:11: unknown color "red", want blue or green`},
+		{"zero deadline", service("deadline: 0s"), nil, "p.yaml:6:15: 0s, want more than 0s"},
+		{"zero valid_for", service("gate: {valid_for: 0s}"), nil, "0s, want more than 0s"},
+		{"negative retain", service("standby: {retain: -1h}"), nil, `p.yaml:6:23: `},
+		{"bad schedule", service(`standby: {schedule: "* * * *"}`), nil, `p.yaml:6:25: "* * * *": expected 5 to 6 fields, found 4: [* * * *] (want 5 fields`},
+		{"schedule that never comes", service(`standby: {schedule: "0 0 30 2 *"}`), nil, `"0 0 30 2 *" never comes`},
+		{"schedule with a zone", service(`standby: {schedule: "TZ=UTC"}`), nil, `"TZ=UTC" is no schedule`},
+		{"schedule by word", service(`standby: {schedule: "@daily"}`), nil, `"@daily" is no schedule`},
+		{"bad zone", service("standby: {time_zone: Mars/Olympus}"), nil, `p.yaml:6:26: unknown time zone "Mars/Olympus", want one such as UTC`},
+		{"bad rollback", service("gate: {rollback: wran}"), nil, `p.yaml:6:22: unknown rollback "wran" (did you mean "warn"?)`},
+		{"observe for ever", service("gate: {mode: observe}"), nil, "mode observe without an end (add until: DATE)"},
+		{"until without observe", service("gate: {until: 2026-12-01}"), nil, "until is for mode: observe alone"},
+		{"until when", service("gate: {mode: observe, until: tomorrow}"), nil, `"tomorrow", want a date such as 2026-12-01`},
+		{"connection of a color", change(`{url: "http://b.test"}`, `{url: "http://b.test", connections: {a: b}}`), nil, `p.yaml:4:66: unknown connection "b"`},
+		{"connection without kind", valid + "connections: {a: {url: x}}", nil, "p.yaml:6:15: no kind (want kind: oauth2|bearer|basic|header|mtls|sigv4)"},
+		{"connection of unknown kind", valid + "connections: {a: {kind: oauth}}", nil, `p.yaml:6:25: unknown kind "oauth" (did you mean "oauth2"?)`},
+		{"key of another kind", valid + "connections: {a: {kind: basic, token: {env: X}}}", nil, `p.yaml:6:32: unknown key "token"`},
+		{"connection without secret", valid + "connections: {a: {kind: bearer}}", nil, "a has no token (add token)"},
+		{"token_url", valid + "connections: {a: {kind: oauth2, client_id: x, client_secret: {env: S}, token_url: //evil.test/x}}", []string{"S=secret"}, "no absolute URL"},
+		{"secret written out", valid + "connections: {a: {kind: bearer, token: hunter22}}", nil, "p.yaml:6:40: a secret that is written out is refused (write {env: NAME} or {file: PATH})"},
+		{"secret from two places", valid + "connections: {a: {kind: bearer, token: {env: X, file: y}}}", nil, "a secret from both env and file, want one of them"},
+		{"secret from nowhere", valid + "connections: {a: {kind: bearer, token: {}}}", nil, "a secret from nowhere"},
+		{"secret that isn't set", valid + "connections: {a: {kind: bearer, token: {env: X}}}", nil, "p.yaml:6:40: the environment variable X isn't set"},
+		{"secret for a name", valid + "connections: {a: {kind: bearer, token: {env: hunter22-secret}}}", nil, "env wants the name of an environment variable, not the secret"},
+		{"secret too short", valid + "connections: {a: {kind: bearer, token: {env: X}}}", []string{"X= abc "}, "a secret of 3 characters, want at least 4"},
+		{"secret file that isn't there", valid + "connections: {a: {kind: bearer, token: {file: /nowhere/x}}}", nil, "/nowhere/x: no such file or directory"},
+		{"secret for everybody", valid + "secrets: {key: {env: X}}", []string{"X=hunter22"}, "a secret without hosts (name who may have it: hosts: [api.example.com])"},
+		{"secret for any host", valid + `secrets: {key: {env: X, hosts: ["*.test"]}}`, []string{"X=hunter22"}, `"*.test" is no host`},
+		{"reporter of unknown kind", valid + "reporters: {a: {kind: slcak}}", nil, `unknown kind "slcak" (did you mean "slack"?)`},
+		{"reporter to nowhere", valid + "reporters: {a: {kind: slack}}", nil, "nowhere to write to"},
+		{"reporter with two ways", valid + "reporters: {a: {kind: slack, token: {env: X}, webhook: {env: X}}}", []string{"X=hunter22"}, "both webhook and token"},
+		{"reporter without channel", valid + "reporters: {a: {kind: slack, token: {env: X}}}", []string{"X=hunter22"}, "a has no channel"},
+		{"reporter about nothing", valid + "reporters: {a: {kind: slack, webhook: {env: X}, on: {service: [plumm]}}}", []string{"X=hunter22"}, `unknown service "plumm" (did you mean "plum"?)`},
+		{"reporter of no outcome", valid + "reporters: {a: {kind: slack, webhook: {env: X}, on: {outcome: [failed]}}}", []string{"X=hunter22"}, `unknown outcome "failed"`},
+		{"token written out", valid + "tokens: [hunter22hunter22]", nil, "p.yaml:6:10: no token, want a map with name, roles and token"},
+		{"tokens of one name", valid + "tokens: [{name: ci, roles: [gate], token: {env: X}}, {name: ci, roles: [gate], token: {env: Y}}]",
+			[]string{"X=hunter22hunter22", "Y=hunter22hunter23"}, `p.yaml:6:54: a second token with the name "ci"`},
+		{"tokens of one value", valid + "tokens: [{name: ci, roles: [gate], token: {env: X}}, {name: cd, roles: [gate], token: {env: X}}]",
+			[]string{"X=hunter22hunter22"}, "tokens ci and cd are the same"},
+		{"token that can be guessed", valid + "tokens: [{name: ci, roles: [gate], token: {env: X}}]", []string{"X=hunter22"}, "token ci has 8 characters, want at least 16"},
+		{"token without secret", valid + "tokens: [{name: ci, roles: [gate]}]", nil, "token ci has no secret"},
+		{"unknown role", valid + "tokens: [{name: ci, roles: [gates], token: {env: X}}]", []string{"X=hunter22hunter22"}, `unknown role "gates" (did you mean "gate"?)`},
+		{"beyond loopback without tokens", valid + "listen: :8080", nil, `p.yaml:6:9: ":8080" is beyond loopback, and there are no tokens: anybody could ask (add tokens, or listen on 127.0.0.1)`},
+		{"no address", valid + "listen: 8080", nil, `"8080", want HOST:PORT`},
+		{"bus beyond loopback", change("{store: data}", "{store: data, listen: 0.0.0.0:4222}"), nil, `p.yaml:1:28: the embedded bus has no accounts, and "0.0.0.0:4222" is beyond loopback`},
+		{"bus with a secret", change("{store: data}", "{url: nats://u:hunter22@h:4222}"), nil, "p.yaml:1:12: a URL with a secret in it (use credentials: FILE)"},
+		{"bus over http", change("{store: data}", "{url: http://h}"), nil, "no URL of a bus"},
+		{"bus with a bad prefix", change("{store: data}", "{store: data, prefix: A.B}"), nil, `"A.B" is no name`},
+		{"credentials for nobody", change("{store: data}", "{store: data, credentials: x}"), nil, "credentials without url"},
+		{"no size", valid + "limits: {body: 2MB}", nil, `p.yaml:6:16: "2MB", want a size such as 512KiB or 2MiB`},
+		{"zero concurrency", valid + "limits: {concurrency: 0}", nil, "p.yaml:6:23: 0, want 1 or more"},
+		{"bad level", valid + "log: {level: trace}", nil, `unknown level "trace"`},
+		{"alias", valid + "log: &a {level: info}", nil, "anchors such as &a are refused"},
+
+		{"misspelt variable", valid, []string{"PLUMBLINE_BUS__STROE=x"}, `PLUMBLINE_BUS__STROE: unknown key "stroe" (did you mean "store"?)`},
+		{"misspelt variable at the top", valid, []string{"PLUMBLINE__LISTN=x"}, `PLUMBLINE__LISTN: unknown key "listn" (did you mean "listen"?)`},
+		{"variable of an unknown service", valid, []string{"PLUMBLINE_SERVICES__PLUMM__DEADLINE=3m"}, "PLUMBLINE_SERVICES__PLUMM__DEADLINE: plumm has no blue environment"},
+		{"variable of the wrong type", valid, []string{"PLUMBLINE_SERVICES__PLUM__DEADLINE=soon"}, `PLUMBLINE_SERVICES__PLUM__DEADLINE: "soon", want a duration`},
+		{"variable that should be a list", valid, []string{"PLUMBLINE_SERVICES__PLUM__SUITES=a"}, `PLUMBLINE_SERVICES__PLUM__SUITES: "a", want a list (write [one, two])`},
+		{"variable that can't be meant", valid, []string{"PLUMBLINE__LISTEN=0.0.0.0:80"}, `PLUMBLINE__LISTEN: "0.0.0.0:80" is beyond loopback`},
+		{"variable for a whole and one for its part", valid, []string{"PLUMBLINE_SERVICES__PLUM__LIVE__VERSION=1", "PLUMBLINE_SERVICES__PLUM__LIVE=green"},
+			"PLUMBLINE_SERVICES__PLUM__LIVE__VERSION: is set as a whole, too (by PLUMBLINE_SERVICES__PLUM__LIVE)"},
+		{"empty variable", valid, []string{"PLUMBLINE__LISTEN="}, "PLUMBLINE__LISTEN: is empty (unset it, or give it a value)"},
+		{"variable without key", valid, []string{"PLUMBLINE_BUS__=x"}, "PLUMBLINE_BUS__: names no key"},
+		{"variable that is no YAML", valid, []string{"PLUMBLINE_SERVICES__PLUM__SUITES=[a, &b c]"}, "PLUMBLINE_SERVICES__PLUM__SUITES: column 5: anchors such as &b are refused"},
+		{"secret in a variable", valid + "connections: {a: {kind: bearer, token: {env: X}}}", []string{"PLUMBLINE_CONNECTIONS__A__TOKEN=hunter22", "X=hunter22"},
+			"PLUMBLINE_CONNECTIONS__A__TOKEN: a secret that is written out is refused"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := configs.Load(configs.Source{File: "p.yaml", Data: []byte(tt.yaml), Environ: tt.env})
+			if err == nil || c != nil {
+				t.Fatalf("got %v and %v, want an error alone", c, err)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", err, tt.want)
+			}
+			if leak := redact.Leaks(err.Error(), "hunter22"); leak != "" {
+				t.Errorf("%s: %s", leak, err)
+			}
+		})
+	}
+}
+
+func TestEverythingWrongIsToldAtOnce(t *testing.T) {
+	_, _, err := configs.Load(configs.Source{File: "p.yaml", Data: []byte(valid + "listen: 8080\nlog: {level: loud, format: nice}\n"), Environ: []string{"PLUMBLINE_LIMITS__PER_HOST=0"}})
+	if got := strings.Count(fmt.Sprint(err), "\n") + 1; got != 4 {
+		t.Errorf("got %d lines, want 4:\n%v", got, err)
+	}
+}
+
+func TestAnEmptyListenKeepsOthersOut(t *testing.T) {
+	s := shipped()
+	s.Overrides = map[string]any{"bus.listen": ""}
+	if c := load(t, s); c.Bus.Listen != "" {
+		t.Errorf("listens on %q, want nothing", c.Bus.Listen)
+	}
+	if c := load(t, configs.Source{File: "p.yaml", Data: []byte(valid)}); c.Bus.Listen != configs.DefaultBusListen {
+		t.Errorf("listens on %q, want the default", c.Bus.Listen)
+	}
+}
+
+func TestOverridesAreNamed(t *testing.T) {
+	s := shipped()
+	s.Overrides = map[string]any{"listen": "8080"}
+	_, _, err := configs.Load(s)
+	if want := `override listen: "8080", want HOST:PORT`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	yaml := valid + `    standby: {schedule: "* * * * *", retain: 0s}
+    gate: {mode: observe, until: 2026-12-01}
+connections: {a: {kind: basic, username: u, password: {env: X}, url: "http://far.test"}}
+`
+	c, warnings, err := configs.Load(configs.Source{File: "p.yaml", Data: []byte(yaml), Environ: []string{"X=hunter22"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, w.Error())
+	}
+	want := []string{
+		"p.yaml:6:46: warning: no standby is kept: the schedule never comes",
+		"p.yaml:7:18: warning: OBSERVING: until 2026-12-01T00:00:00Z the gates of plum hold nothing back",
+		"p.yaml:8:70: warning: the secret travels to far.test in clear, want https",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if until := c.Policy("plum").ObserveUntil; !until.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("observes until %s", until)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "p.yaml")
+	write := func(name, content string, mode os.FileMode) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("p.yaml", valid+"connections: {a: {kind: bearer, token: {file: token}}}", 0o644)
+	write("token", "hunter22\n", 0o600)
+	if got := load(t, configs.Source{File: file}).Connections["a"].Bearer.Token.Reveal(); got != "hunter22" {
+		t.Errorf("got %q, want the file beside the configuration, trimmed", got)
+	}
+	for _, tt := range []struct {
+		name, content string
+		mode          os.FileMode
+		want          string
+	}{
+		{"others can read it", "hunter22", 0o644, "token has mode 0644: others can read it (chmod 600 "},
+		{"its group can read it", "hunter22", 0o640, "token has mode 0640: others can read it"},
+		{"empty", "", 0o600, "a secret of 0 characters, want at least 4"},
+		{"huge", strings.Repeat("x", 64<<10+1), 0o600, "token is 65537 bytes, want at most 65536"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			write("token", tt.content, tt.mode)
+			_, _, err := configs.Load(configs.Source{File: file})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+	if _, _, err := configs.Load(configs.Source{File: file, WithoutSecrets: true}); err != nil {
+		t.Errorf("without secrets: %v", err)
+	}
+	if _, _, err := configs.Load(configs.Source{File: filepath.Join(dir, "none.yaml")}); err == nil || !strings.HasSuffix(err.Error(), "none.yaml: no such file or directory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	c := load(t, shipped())
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "config", c, "secret", c.Connections["plum-api"].OAuth2.ClientSecret)
+	texts := []string{string(encoded), logged.String(), string(c.Canonical())}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		texts = append(texts, fmt.Sprintf(verb, c), fmt.Sprintf(verb, *c), fmt.Sprintf(verb, c.Connections["plum-api"].OAuth2),
+			fmt.Sprintf(verb, c.Connections["plum-api"].OAuth2.ClientSecret))
+	}
+	for _, text := range texts {
+		if leak := redact.Leaks(text, clientSecret); leak != "" {
+			t.Errorf("%s: %s", leak, text)
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	one, again := load(t, shipped()), load(t, shipped("UNRELATED=1"))
+	if one.Digest() != again.Digest() || !strings.HasPrefix(one.Digest(), "sha256:") {
+		t.Errorf("got %s, then %s", one.Digest(), again.Digest())
+	}
+	reordered := configs.Source{File: "p.yaml", Data: []byte("log: {format: text, level: info}\n" + valid)}
+	same := configs.Source{File: "p.yaml", Data: []byte("# a comment\n" + valid + "log:\n  level: info\n  format: text\n")}
+	if load(t, reordered).Digest() != load(t, same).Digest() {
+		t.Error("the order of keys changes the digest")
+	}
+	if other := load(t, shipped("PLUMBLINE_SERVICES__PLUM__DEADLINE=31m")); other.Digest() == one.Digest() {
+		t.Error("another deadline has the same digest")
+	}
+	if rotated := load(t, configs.Source{File: configs.DefaultFile, Data: configs.Default, Environ: []string{"PLUM_CLIENT_SECRET=rotated-secret"}}); rotated.Digest() != one.Digest() {
+		t.Error("a rotated secret changes the digest: it would give the secret away to a guess")
+	}
+}
+
+func TestStandbyNext(t *testing.T) {
+	c := load(t, configs.Source{File: "p.yaml", Data: []byte(valid + `    standby: {schedule: "30 2 * * *", time_zone: Asia/Kolkata}` + "\n")})
+	after := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	if got, want := c.Services["plum"].Standby.Next(after), time.Date(2026, 11, 23, 21, 0, 0, 0, time.UTC); !got.Equal(want) || got.Location() != time.UTC {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	seconds := load(t, shipped("PLUMBLINE_SERVICES__PLUM__STANDBY__SCHEDULE=*/5 * * * * *"))
+	if got := seconds.Services["plum"].Standby.Next(after.Add(time.Second)); !got.Equal(after.Add(5 * time.Second)) {
+		t.Errorf("got %s, want five seconds past", got)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(string(configs.Default), "PLUMBLINE_BUS__URL", "nats://x")
+	f.Add(valid, "PLUMBLINE__TOKENS", "[{name: a, roles: [gate], token: {env: X}}]")
+	f.Add(valid+"secrets: {a: {env: X, hosts: [h]}}", "PLUMBLINE_SERVICES__PLUM__LIVE__COLOR", "blue")
+	f.Fuzz(func(t *testing.T, data, name, value string) {
+		c, _, err := configs.Load(configs.Source{File: "p.yaml", Data: []byte(data), Environ: []string{name + "=" + value, "X=hunter22hunter22"},
+			ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist }, Stat: func(string) (os.FileInfo, error) { return nil, os.ErrNotExist }})
+		if (c == nil) == (err == nil) {
+			t.Fatalf("got %v and %v, want one of them", c, err)
+		}
+		if err == nil && len(c.Services) == 0 {
+			t.Error("a configuration without services")
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package configs
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/strictyaml"
+)
+
+func (l *loader) need(there bool, key string, path []string) {
+	if !there {
+		l.hinted(l.at(path...), "add "+key, "%s has no %s", path[len(path)-1], key)
+	}
+}
+
+func (l *loader) positive(d time.Duration, path ...string) {
+	if d <= 0 {
+		l.problem(l.at(path...), "%s, want more than 0s", d)
+	}
+}
+
+func (l *loader) oneOf(value string, known []string, path ...string) {
+	if !slices.Contains(known, value) {
+		l.hinted(l.at(path...), strictyaml.DidYouMean(value, known), "unknown %s %q", path[len(path)-1], value)
+	}
+}
+
+// webURL refuses what isn't an absolute URL of the web, and secrets in it, which it doesn't repeat.
+func (l *loader) webURL(text string, path ...string) *url.URL {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		l.problem(l.at(path...), "no absolute URL, want https://HOST or http://HOST:PORT")
+	case u.User != nil:
+		l.hinted(l.at(path...), "make a connection of kind basic", "a URL with a secret in it")
+	case u.RawQuery != "" || u.Fragment != "":
+		l.problem(l.at(path...), "a URL with a query or fragment, want one that others can be relative to")
+	default:
+		return u
+	}
+	return nil
+}
+
+// secretURL is a URL that gets a secret, if there is one.
+func (l *loader) secretURL(text string, path ...string) {
+	if text == "" {
+		return
+	}
+	if u := l.webURL(text, path...); u != nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		l.warn(l.at(path...), "the secret travels to %s in clear, want https", u.Host)
+	}
+}
+
+// address is the host of host:port, "" if that isn't one. Without a host it is all interfaces.
+func (l *loader) address(text string, path ...string) string {
+	host, port, err := net.SplitHostPort(text)
+	if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 {
+		l.problem(l.at(path...), "%q, want HOST:PORT", text)
+		return ""
+	}
+	if host == "" {
+		return "0.0.0.0"
+	}
+	return host
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
