@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/reporters"
+)
+
+// How long people are tried to be told: a try is bounded, so that a verdict isn't given to another daemon meanwhile, pauses
+// between tries double, and after a good hour there is no news left in it.
+const (
+	reportTimeout = 15 * time.Second
+	reportLook    = 5 * time.Second // for what is told beside the verdict
+	reportPause   = 5 * time.Second
+	reportMost    = 10 * time.Minute
+	reportsGiveUp = 15
+)
+
+// reporterPrefix begins the names of the reporters' consumers.
+const reporterPrefix = "reporter-"
+
+// report starts a reporter. Each has a durable place in the verdicts, apart from everything that decides.
+func (d *Daemon) report(ctx context.Context, name string, settings *configs.Reporter) error {
+	reporter, err := d.newReporter(settings)
+	if err != nil {
+		return fmt.Errorf("reporter %s: %w", name, err)
+	}
+	filter := reporters.Filter{Services: settings.On.Service, Outcomes: settings.On.Outcome}
+	d.group.Go(func() error {
+		return d.bus.ConsumeVerdicts(ctx, reporterPrefix+name, func(ctx context.Context, delivery *bus.VerdictDelivery) {
+			d.tell(ctx, name, reporter, filter, delivery)
+		})
+	})
+	return nil
+}
+
+func (d *Daemon) newReporter(settings *configs.Reporter) (reporters.Reporter, error) {
+	return reporters.NewSlack(reporters.SlackSettings{
+		Webhook: settings.Slack.Webhook.Reveal(), Token: settings.Slack.Token.Reveal(), Channel: settings.Slack.Channel,
+		MentionOnFailure: settings.Slack.MentionOnFailure, Client: &http.Client{Timeout: reportTimeout}, Now: time.Now,
+		Redact: d.redact,
+	})
+}
+
+// tell reports one verdict. What can't be told is tried again later, and in the end left to the log: a notification
+// never holds anything up.
+func (d *Daemon) tell(ctx context.Context, name string, reporter reporters.Reporter, filter reporters.Filter, delivery *bus.VerdictDelivery) {
+	verdict, err := delivery.Verdict()
+	if err == nil && filter.Wants(verdict) {
+		report := d.reportOf(ctx, verdict)
+		if report.News() {
+			bounded, cancel := context.WithTimeout(ctx, reportTimeout)
+			err = reporter.Report(bounded, report)
+			cancel()
+		}
+	}
+	if retry, after := reporters.Retryable(err); err != nil && retry && delivery.Deliveries() < reportsGiveUp {
+		d.log.Warn("a report comes later", "reporter", name, "run", verdict.Run, "error", err)
+		if err := delivery.Later(max(after, min(reportPause<<(delivery.Deliveries()-1), reportMost))); err == nil || ctx.Err() != nil {
+			return
+		}
+	} else if err != nil && ctx.Err() == nil {
+		d.log.Error("a report was given up", "reporter", name, "run", verdict.Run, "error", err)
+	}
+	if ctx.Err() != nil && err != nil {
+		return // it comes again when the daemon does
+	}
+	if err := delivery.Done(ctx); err != nil && ctx.Err() == nil {
+		d.log.Warn("a report could not be settled and may come twice", "reporter", name, "run", verdict.Run, "error", err)
+	}
+}
+
+// reportOf adds to a verdict what it means for traffic.
+func (d *Daemon) reportOf(ctx context.Context, v plumbline.Verdict) reporters.Report {
+	bounded, cancel := context.WithTimeout(ctx, reportLook)
+	defer cancel()
+	report := reporters.Report{Verdict: v, PublicURL: d.options.Config.PublicURL, Former: d.former(bounded, v)}
+	purpose := plumbline.PurposePromote
+	if v.Role == plumbline.RoleStandby {
+		purpose = plumbline.PurposeRollback
+	}
+	noted := func(r plumbline.Record) bool { _, pending := r.Find(v.Run); return !pending }
+	if _, err := d.memory.Await(bounded, v.Service, noted); err == nil {
+		if answer, err := d.gate.Answer(v.Service, v.Color, plumbline.Asked{Purpose: purpose}); err == nil {
+			report.Gate = answer
+		}
+	}
+	return report
+}
+
+// former is how the standby run before this one ended.
+func (d *Daemon) former(ctx context.Context, v plumbline.Verdict) string {
+	if v.Trigger != plumbline.TriggerStandby {
+		return ""
+	}
+	recent, err := d.bus.Verdicts(ctx, v.Service, 20)
+	if err != nil {
+		return ""
+	}
+	for _, past := range recent {
+		if past.Color == v.Color && past.Deployment == v.Deployment && past.Trigger == plumbline.TriggerStandby &&
+			past.Event.Sequence < v.Event.Sequence && past.Cause != plumbline.CauseSuperseded {
+			return past.Outcome
+		}
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/gate"
+)
+
+// drainTimeout bounds how long requests under way may take when the daemon ends.
+const drainTimeout = 5 * time.Second
+
+func (d *Daemon) newGate() *gate.Gate {
+	return gate.New(gate.Options{
+		Known: func(service string, _ plumbline.Color) (plumbline.Record, plumbline.Policy, bool) {
+			policy, exists := d.plans.known(service)
+			record, _, _ := d.memory.Get(service)
+			return record, policy, exists
+		},
+		Services: d.plans.services,
+		Synced:   d.bus.Synced,
+		Now:      time.Now,
+		Ready:    d.worker.Ready,
+		Run: func(ctx context.Context, run string) ([]byte, bool, error) {
+			v, found, err := d.bus.Verdict(ctx, run)
+			if err != nil || !found {
+				return nil, false, err
+			}
+			body, err := json.Marshal(v)
+			return body, true, err
+		},
+		Tokens:   d.tokens(),
+		Loopback: loopback(d.listener.Addr()),
+	})
+}
+
+func (d *Daemon) tokens() []gate.Token {
+	var tokens []gate.Token
+	for _, t := range d.options.Config.Tokens {
+		tokens = append(tokens, gate.NewToken(t.Name, t.Token.Reveal(), t.Roles...))
+	}
+	return tokens
+}
+
+// Record is what this daemon knows of a service.
+func (d *Daemon) Record(service string) (plumbline.Record, bool) {
+	record, _, known := d.memory.Get(service)
+	return record, known
+}
+
+// serveHTTP answers gates until ctx ends, and then lets requests under way end.
+func (d *Daemon) serveHTTP(ctx context.Context) error {
+	server := gate.Server(d.Address(), d.gate.Handler())
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(d.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("listen on %s: %w", d.Address(), err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		_ = server.Close() // what takes longer is cut off
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveBus answers gates over the bus until ctx ends. A daemon that doesn't know is silent, and another one is asked.
+func (d *Daemon) serveBus(ctx context.Context) error {
+	return d.bus.ServeGate(ctx, func(ctx context.Context, service, color string, body []byte) ([]byte, error) {
+		answer, err := d.gate.AnswerNATS(ctx, service, color, body)
+		switch {
+		case errors.Is(err, gate.ErrCutOff):
+			return nil, bus.ErrSilent
+		case errors.Is(err, gate.ErrUnknown):
+			return nil, &bus.GateError{Status: http.StatusNotFound, Text: err.Error()}
+		case errors.Is(err, gate.ErrQuestion):
+			return nil, &bus.GateError{Status: http.StatusBadRequest, Text: err.Error()}
+		}
+		return answer, err
+	})
+}
+
+// loopback says whether an address can't be reached from outside this machine.
+func loopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
