@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+)
+
+// connectTimeout bounds how long a command waits for a connection, or until an event is stored; lookTimeout for all that it
+// wants to know.
+const (
+	connectTimeout = 5 * time.Second
+	lookTimeout    = 10 * time.Second
+)
+
+var errNoAnswer = fmt.Errorf("no answer within %s", lookTimeout)
+
+// connect reaches the bus that the configuration names, embedded in a daemon or not.
+func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
+	address, err := a.busAddress()
+	if err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	b, err := bus.Connect(bounded, bus.Options{
+		URL: address.URL, Credentials: address.Credentials, Prefix: address.Prefix, Name: "plumbline command",
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, unknownf("%w\nis the daemon running? plumbline serve starts it; --config names its configuration", err)
+	}
+	return b, nil
+}
+
+// look connects, and lets do ask the bus for what it wants to know.
+func (a *app) look(ctx context.Context, do func(context.Context, *bus.Bus) error) error {
+	b, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoAnswer)
+	defer cancel()
+	return do(ctx, b)
+}
+
+// unanswered is the error of a question that the bus could not answer, with how to go on.
+func unanswered(what string, err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound):
+		return unknownf("%s: the bus has nothing of plumbline's yet\nplumbline serve makes its streams; --config names its configuration", what)
+	case errors.Is(err, nats.ErrNoResponders):
+		return unknownf("%s: no server of the bus has JetStream\nstart it with nats-server -js", what)
+	}
+	return unknownf("%s: %w\nthe bus is there and doesn't answer: its own log says why", what, err)
+}
+
+// reach connects to the bus about a color of a service that a daemon serves. The caller closes the bus.
+func (a *app) reach(ctx context.Context, service, color string) (*bus.Bus, plumbline.Color, error) {
+	c, err := parseColor(color)
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := a.connect(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := known(ctx, b, service); err != nil {
+		b.Close()
+		return nil, "", err
+	}
+	return b, c, nil
+}
+
+// known refuses a service that no daemon serves, before anything is published about it.
+func known(ctx context.Context, b *bus.Bus, service string) (plumbline.Record, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoAnswer)
+	defer cancel()
+	record, _, err := b.Record(ctx, service)
+	switch {
+	case errors.Is(err, bus.ErrNoRecord):
+		names, listErr := b.Services(ctx)
+		if listErr != nil {
+			return record, unanswered("the services of the bus", listErr)
+		}
+		return record, usagef("unknown service %q%s; the daemons serve %s", service, didYouMean(service, names), orNone(names))
+	case err != nil:
+		return record, unanswered("the record of "+service, err)
+	}
+	return record, nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func parseColor(text string) (plumbline.Color, error) {
+	color, err := plumbline.ParseColor(text)
+	if err != nil {
+		return "", usagef("%w%s", err, didYouMean(text, []string{"blue", "green"}))
+	}
+	return color, nil
+}
+
+// publish sends an event and says on standard error what became of it.
+func (a *app) publish(ctx context.Context, b *bus.Bus, e plumbline.Event) (plumbline.Event, error) {
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	sent, err := b.Publish(bounded, e)
+	var bad *bus.BadEvent
+	if errors.As(err, &bad) {
+		return sent, usagef("%s", strings.TrimPrefix(err.Error(), "data."))
+	}
+	if err != nil {
+		return sent, unanswered("the event may not have arrived; send it again with --id "+e.ID, err)
+	}
+	return sent, nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// shorten cuts a line for a table.
+func shorten(text string, most int) string {
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	return string(runes[:max(most-1, 0)]) + "…"
+}
+
+// ago is a moment as people say it.
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	d := now.Sub(t)
+	switch {
+	case d < 0:
+		return "in " + brief(-d)
+	case d < time.Second:
+		return "just now"
+	}
+	return brief(d) + " ago"
+}
+
+func brief(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

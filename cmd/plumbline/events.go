@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/reporters"
+)
+
+// commandSource is the source of the events that people publish.
+const commandSource = "/plumbline/command"
+
+// waiting is what the commands share that publish an event and may wait for its verdict.
+type waiting struct {
+	wait    bool
+	timeout time.Duration
+}
+
+func (w *waiting) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&w.wait, "wait", false, "follow the run, and exit as its verdict: 0 pass, 1 fail, 5 superseded")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 30*time.Minute, "`TIME` that --wait waits")
+}
+
+// idFlag lets an event be sent again that may have arrived.
+func idFlag(cmd *cobra.Command, id *string) {
+	cmd.Flags().StringVar(id, "id", "", "`ID` of the event: the same id again is the same event (default: a fresh one)")
+}
+
+func (a *app) releaseCommand() *cobra.Command {
+	var e plumbline.Event
+	var w waiting
+	var deploying bool
+	cmd := &cobra.Command{
+		Use:   "release SERVICE COLOR --version V",
+		Short: "say that a version runs on a color, and have it validated",
+		Long: `Publishes a release event: the version runs on the color and awaits its verdict. The gate of the color opens only on
+a pass of exactly this release. With --wait the command follows the run and exits as its verdict.`,
+		Example: "  plumbline release plum green --version 2026.11.3 --wait",
+		Args:    arguments("SERVICE", "COLOR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if e.Release.Version == "" && !deploying {
+				return usagef("release wants --version: what runs on %s?", args[1])
+			}
+			e.Kind = plumbline.EventDeployed
+			if deploying {
+				e.Kind, w.wait = plumbline.EventDeploying, false
+			}
+			return a.send(cmd.Context(), args[0], args[1], e, w)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&e.Release.Version, "version", "", "the `VERSION` that runs there")
+	flags.StringVar(&e.Release.Digest, "digest", "", "`DIGEST` of the artifact, sha256:…")
+	flags.StringVar(&e.Change.ID, "change", "", "`ID` of the change in change management")
+	flags.StringVar(&e.Change.Commit, "commit", "", "`COMMIT` that was built")
+	idFlag(cmd, &e.ID)
+	flags.BoolVar(&deploying, "deploying", false, "say only that the color is being changed: its gates close until the release")
+	w.flags(cmd)
+	a.formats(cmd, "pretty", "json")
+	return cmd
+}
+
+func (a *app) validateCommand() *cobra.Command {
+	var e plumbline.Event
+	var w waiting
+	cmd := &cobra.Command{
+		Use:     "validate SERVICE COLOR",
+		Short:   "ask a color again, whatever its role",
+		Example: "  plumbline validate plum blue --wait",
+		Args:    arguments("SERVICE", "COLOR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e.Kind = plumbline.EventRequested
+			return a.send(cmd.Context(), args[0], args[1], e, w)
+		},
+	}
+	cmd.Flags().StringVar(&e.Reason, "reason", "", "`TEXT` for the record: why somebody asks")
+	idFlag(cmd, &e.ID)
+	w.flags(cmd)
+	a.formats(cmd, "pretty", "json")
+	return cmd
+}
+
+func (a *app) switchedCommand() *cobra.Command {
+	var to, reason, by, id string
+	var epoch uint64
+	cmd := &cobra.Command{
+		Use:   "switched SERVICE --to COLOR",
+		Short: "say that traffic moved, as a switch controller does",
+		Long: `Publishes that traffic moved. A switch is a fact: it is applied even if the gate was closed, and then recorded as a
+gap. Only what really moves traffic should say so.`,
+		Example: "  plumbline switched plum --to green --reason promote",
+		Args:    arguments("SERVICE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to == "" {
+				return usagef("switched wants --to: which color takes traffic?")
+			}
+			if reasons := []string{"promote", "rollback", "break_glass"}; reason != "" && !slices.Contains(reasons, reason) {
+				return usagef("--reason %q: want promote, rollback or break_glass%s", reason, didYouMean(reason, reasons))
+			}
+			return a.send(cmd.Context(), args[0], to, plumbline.Event{ID: id, Kind: plumbline.EventSwitched, Reason: reason, By: by, Epoch: epoch}, waiting{})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&to, "to", "", "the `COLOR` that takes traffic")
+	flags.StringVar(&reason, "reason", "", "`WHY`: promote, rollback or break_glass")
+	flags.StringVar(&by, "by", "", "`WHO` moved it")
+	flags.Uint64Var(&epoch, "epoch", 0, "`NUMBER` of the switch, as its controller counts")
+	idFlag(cmd, &id)
+	a.formats(cmd, "pretty", "json")
+	return cmd
+}
+
+// send publishes an event and, if asked, waits for its verdict.
+func (a *app) send(ctx context.Context, service, color string, e plumbline.Event, w waiting) error {
+	b, c, err := a.reach(ctx, service, color)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	e.Service, e.Color, e.Source = service, c, commandSource
+	if e.ID == "" {
+		e.ID = uuid.NewString()
+	}
+	sent, err := a.publish(ctx, b, e)
+	if err != nil {
+		return err
+	}
+	if !w.wait {
+		return a.saySent(sent)
+	}
+	return a.follow(ctx, b, sent, w.timeout)
+}
+
+func (a *app) saySent(e plumbline.Event) error {
+	if a.format == "json" {
+		return writeJSON(a.Out, map[string]any{"run": e.Run, "event": plumbline.EventRef{ID: e.ID, Sequence: e.Sequence},
+			"service": e.Service, "color": e.Color})
+	}
+	s := a.style()
+	_, err := fmt.Fprintf(a.Out, "%s %s %s  %s\n", s.Bold(string(e.Kind)), e.Service, e.Color,
+		s.Dim(fmt.Sprintf("run %s · event %s · sequence %d", e.Run, e.ID, e.Sequence)))
+	return err
+}
+
+// follow shows the results as they come and ends as the verdict does.
+func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout time.Duration) error {
+	waited, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
+	defer cancel()
+	live := a.progress(fmt.Sprintf("%s %s %s", e.Service, e.Color, e.Release.Version))
+	watching, stop := context.WithCancel(waited)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = b.WatchResults(watching, e.Service, e.Color, e.Run, live.Result) // for the eye alone: the verdict is what counts
+	}()
+	verdict, err := b.WaitVerdict(waited, e.Service, e.Color, e.Run)
+	stop()
+	<-ended
+	live.Close()
+	switch {
+	case err == nil:
+		return a.endAs(verdict)
+	case errors.Is(context.Cause(waited), errWaited):
+		return &exit{exitTimeout, fmt.Errorf("no verdict within %s; the run goes on: plumbline show %s", timeout, e.Run)}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return unanswered("the verdict of run "+e.Run, err)
+}
+
+var errWaited = errors.New("the command's own time is over")
+
+// endAs prints a verdict and exits as it says.
+func (a *app) endAs(v plumbline.Verdict) error {
+	if err := writeVerdict(a.Out, a.format, v, reporters.Page{Style: a.style()}); err != nil {
+		return err
+	}
+	return endOf(v)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/bus"
+)
+
+// A question is the body of a gate request over the bus.
+type question struct {
+	Version string            `json:"version,omitempty"`
+	Digest  string            `json:"digest,omitempty"`
+	Purpose plumbline.Purpose `json:"purpose,omitempty"`
+	Event   string            `json:"event,omitempty"`
+}
+
+func (a *app) gateCommand() *cobra.Command {
+	var q question
+	var purpose string
+	var wait bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "gate SERVICE COLOR --version V",
+		Short: "ask whether traffic may move to a color",
+		Long: `Asks the gate. The exit code is 0 only if it is open: 1 closed or waiting, 3 nobody could answer, 4 --timeout ran out
+while it was waiting. Without --version the question is about whatever runs there.`,
+		Example: "  plumbline gate plum green --version 2026.11.3 --wait && move-traffic",
+		Args:    arguments("SERVICE", "COLOR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q.Purpose = plumbline.Purpose(purpose)
+			if q.Purpose != plumbline.PurposePromote && q.Purpose != plumbline.PurposeRollback {
+				return usagef("--purpose %q: want promote or rollback%s", purpose, didYouMean(purpose, []string{"promote", "rollback"}))
+			}
+			return a.gate(cmd.Context(), args[0], args[1], q, wait, timeout)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&q.Version, "version", "", "the `VERSION` that traffic would move to")
+	flags.StringVar(&q.Digest, "digest", "", "`DIGEST` of its artifact")
+	flags.StringVar(&q.Event, "event", "", "`ID` of the release event that is meant")
+	flags.StringVar(&purpose, "purpose", "promote", "`WHAT` for: promote or rollback")
+	flags.BoolVar(&wait, "wait", false, "ask until it is decided")
+	flags.DurationVar(&timeout, "timeout", 30*time.Minute, "`TIME` that --wait waits")
+	a.formats(cmd, "pretty", "json")
+	return cmd
+}
+
+func (a *app) gate(ctx context.Context, service, color string, q question, wait bool, timeout time.Duration) error {
+	b, c, err := a.reach(ctx, service, color)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	waited, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
+	defer cancel()
+	for {
+		document, err := ask(ctx, b, service, c, q)
+		if err != nil && (!wait || ctx.Err() != nil || codeFor(err) == exitUsage) {
+			return err
+		}
+		if err == nil && (!wait || document.Gate != plumbline.GateWaiting) {
+			return a.sayGate(document)
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-waited.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil {
+				if err := a.sayGate(document); codeFor(err) == exitUsage {
+					return err
+				}
+			}
+			return &exit{exitTimeout, fmt.Errorf("not decided within %s", timeout)}
+		}
+	}
+}
+
+func codeFor(err error) int {
+	var e *exit
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return 0
+}
+
+// ask puts the question once.
+func ask(ctx context.Context, b *bus.Bus, service string, color plumbline.Color, q question) (plumbline.Gate, error) {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return plumbline.Gate{}, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	answer, err := b.AskGate(bounded, service, string(color), body)
+	var refused *bus.GateError
+	if errors.As(err, &refused) {
+		return plumbline.Gate{}, usagef("%s", refused.Text)
+	}
+	if err != nil {
+		return plumbline.Gate{}, unknownf("the gate of %s %s: %w\nno daemon that is in step with the bus answered: plumbline status", service, color, err)
+	}
+	var document plumbline.Gate
+	if err := json.Unmarshal(answer, &document); err != nil || document.Schema != plumbline.GateSchema {
+		return plumbline.Gate{}, unknownf("the gate of %s %s answered something that is no gate document", service, color)
+	}
+	return document, nil
+}
+
+// sayGate prints the document; only an open gate is no error.
+func (a *app) sayGate(g plumbline.Gate) error {
+	if err := a.printGate(g); err != nil {
+		return err
+	}
+	if g.Gate == plumbline.GateOpen {
+		return nil
+	}
+	return silent(exitFail)
+}
+
+func (a *app) printGate(g plumbline.Gate) error {
+	if a.format == "json" {
+		return writeJSON(a.Out, g)
+	}
+	s := a.style()
+	word := s.Bold(s.Red("CLOSED"))
+	switch g.Gate {
+	case plumbline.GateOpen:
+		word = s.Bold(s.Green("OPEN"))
+	case plumbline.GateWaiting:
+		word = s.Bold(s.Yellow("WAITING"))
+	}
+	fmt.Fprintf(a.Out, "%s  %s  %s\n", word, s.Bold(fmt.Sprintf("%s %s %s", g.Service, g.Color, g.Release)), s.Dim(fmt.Sprintf("%s · %s", g.Purpose, g.Because)))
+	fmt.Fprintf(a.Out, "  %s\n", g.Reason)
+	if g.Warning != "" {
+		fmt.Fprintf(a.Out, "  %s %s\n", s.Yellow("warning:"), g.Warning)
+	}
+	if g.Advice == plumbline.AdviceRollback {
+		fmt.Fprintf(a.Out, "  %s the live color fails its checks\n", s.Red("advice: rollback:"))
+	}
+	for _, next := range g.Next {
+		fmt.Fprintf(a.Out, "  %s %s\n", s.Cyan("next:"), next)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/daemon"
+	"github.com/plumbline-dev/plumbline/internal/logging"
+	"github.com/plumbline-dev/plumbline/internal/redact"
+)
+
+// release is set when a release is built: -ldflags "-X main.release=0.1.0".
+var release = "0.1.0-dev"
+
+// version is the program's version, with the commit it was built from where that is known.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return release
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
+			return release + "+" + setting.Value[:12]
+		}
+	}
+	return release
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "the version of this program",
+		Args:  arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.Out, "plumbline", version())
+			return err
+		},
+	}
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "the daemon: state, workers, clocks, gate, reporters",
+		Long: `Runs until it is told to end. Any number of daemons may share a bus; each event is handled once. Without bus.url in
+the configuration the bus is embedded, and other commands reach it where bus.listen says.`,
+		Example: "  plumbline serve --config configs/plumbline.yaml",
+		Args:    arguments(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+	}
+}
+
+func (a *app) serve(ctx context.Context) error {
+	config, err := a.load(false)
+	if err != nil {
+		return err
+	}
+	log := logging.New(a.Err, logging.Options{Level: config.Log.Level, Format: config.Log.Format, Getenv: a.Getenv,
+		Redact: redact.New(config.Secrets()...).String})
+	d, err := daemon.Start(ctx, daemon.Options{Config: config, Name: hostName(), Version: version(), Log: log})
+	switch {
+	case errors.Is(err, bus.ErrUnreachable):
+		return unknownf("%w\nstart the NATS server that bus.url names; without bus.url the bus is embedded", err)
+	case err != nil:
+		return err
+	}
+	log.Info("serving", "gate", "http://"+d.Address(), "bus", d.BusURL(), "version", version())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Wait() }()
+	select {
+	case err := <-ended:
+		return unknownf("the daemon ended: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("ending: runs under way are handed back to the bus")
+	d.Stop()
+	if err := <-ended; err != nil {
+		return &exit{exitFail, fmt.Errorf("the daemon did not end as it should: %w", err)}
+	}
+	return nil
+}
+
+// hostName tells daemons apart, in verdicts and at the bus.
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// load reads the configuration that --config names, or the default one.
+func (a *app) load(withoutSecrets bool) (*configs.Config, error) {
+	source := configs.Source{File: a.config, Environ: a.Env, WithoutSecrets: withoutSecrets}
+	if source.File == "" {
+		if _, err := os.Stat(configs.DefaultFile); err != nil {
+			return nil, usagef("no configuration: %s isn't here, and --config names no other", configs.DefaultFile)
+		}
+		source.File = configs.DefaultFile
+	}
+	config, warnings, err := configs.Load(source)
+	for _, w := range warnings {
+		fmt.Fprintln(a.Err, w)
+	}
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	return config, nil
+}
+
+// busAddress is where the configuration says that the bus is. Without any it is where an embedded one listens.
+func (a *app) busAddress() (configs.Bus, error) {
+	if a.config == "" {
+		if _, err := os.Stat(configs.DefaultFile); err != nil {
+			return configs.Bus{URL: "nats://" + configs.DefaultBusListen, Prefix: configs.DefaultPrefix}, nil
+		}
+	}
+	config, err := a.load(true)
+	if err != nil {
+		return configs.Bus{}, err
+	}
+	address := config.Bus
+	if address.Embedded() {
+		if address.Listen == "" {
+			return address, usagef("the embedded bus of this configuration doesn't listen: set bus.listen to let commands reach it")
+		}
+		address.URL = "nats://" + address.Listen
+	}
+	return address, nil
+}
+
+func hostOf(address string) string {
+	_, host, _ := strings.Cut(address, "://")
+	return host
+}
