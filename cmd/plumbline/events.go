@@ -167,6 +167,7 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout
 	live.Close()
 	switch {
 	case err == nil:
+		noted(waited, b, verdict)
 		return a.endAs(verdict)
 	case errors.Is(context.Cause(waited), errWaited):
 		return &exit{exitTimeout, fmt.Errorf("no verdict within %s; the run goes on: plumbline show %s", timeout, e.Run)}
@@ -174,6 +175,27 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout
 		return ctx.Err()
 	}
 	return unanswered("the verdict of run "+e.Run, err)
+}
+
+// notedWithin bounds how long a command waits for the record of a service to take a verdict in.
+const notedWithin = 2 * time.Second
+
+// noted waits until the record knows a durable verdict, so that the gate that is asked next does. If it takes longer,
+// that gate says that it is waiting, which is true.
+func noted(ctx context.Context, b *bus.Bus, v plumbline.Verdict) {
+	ctx, cancel := context.WithTimeout(ctx, notedWithin)
+	defer cancel()
+	for {
+		record, _, err := b.Record(ctx, v.Service)
+		if _, pending := record.Find(v.Run); err != nil || !pending {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 var errWaited = errors.New("the command's own time is over")

@@ -126,7 +126,7 @@ func (s *story) halted(ctx context.Context) error {
 	if v.Passed() || v.Cause != plumbline.CauseChecks {
 		return fmt.Errorf("%s is %s (%s), want a fail by its checks", badVersion, v.Outcome, v.Reason)
 	}
-	gate, err := s.gate(ctx, plumbline.Green, badVersion)
+	gate, err := s.decided(ctx, plumbline.Green, badVersion)
 	if err != nil {
 		return err
 	}
@@ -250,8 +250,18 @@ func (s *story) ask(ctx context.Context, e plumbline.Event) (plumbline.Verdict, 
 	return v, nil
 }
 
-func (s *story) gate(ctx context.Context, color plumbline.Color, version string) (plumbline.Gate, error) {
-	return sandbox.HTTPGate(nil, "http://"+s.daemon.Address(), "plum", "")(ctx, color, plumbline.PurposePromote, version)
+// decided asks a gate until it knows: a verdict is durable before the daemon's record takes it in.
+func (s *story) decided(ctx context.Context, color plumbline.Color, version string) (plumbline.Gate, error) {
+	ask := sandbox.HTTPGate(nil, "http://"+s.daemon.Address(), "plum", "")
+	for {
+		gate, err := ask(ctx, color, plumbline.PurposePromote, version)
+		if err != nil || gate.Gate != plumbline.GateWaiting {
+			return gate, err
+		}
+		if err := rest(ctx); err != nil {
+			return gate, fmt.Errorf("the gate of %s is still waiting: %w", color, err)
+		}
+	}
 }
 
 // moved waits until traffic is on a color and plumbline knows it.
