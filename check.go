@@ -30,9 +30,16 @@ type Check struct {
 	Undoes string // of PhaseTeardown: the check whose effect it takes back, or nothing if it is the suite's
 
 	Needs      []string // names of checks of the suite that must pass first; captures imply them
+	Uses       []string // of Needs, those whose captures it uses
 	Public     []string // its captures that may be shown
 	Skip       string   // a reason, if the check isn't asked
 	Repeatable bool     // its request carries the run's id: the target can recognize that it is sent again
+
+	Uncontrolled bool          // it is not asked of the live color when it fails
+	Connection   string        // whose provider it asks, itself or through the environment; nothing: it asks no provider
+	OnShared     OnShared      // what its failure does if the live color shares it
+	WaitFor      time.Duration // of SharedWait: how long it is asked again
+	MaxAge       time.Duration // how old an answer of another run may be that serves a standby; 0: none serves
 	Prober
 }
 
@@ -74,7 +81,8 @@ type Site struct {
 	Color   Color
 	URL     string // base of relative URLs
 	Vars    map[string]any
-	Role    Role // what the color is used for, where that is known
+	Role    Role    // what the color is used for, where that is known
+	Release Release // what runs there, where that is known
 }
 
 // An Ask is what a prober may know about the run it belongs to.
@@ -95,6 +103,11 @@ type Answer struct {
 	Detail   string         // a bounded, redacted piece of what was answered, for a person
 	Final    bool           // of a wrong answer: it stays so, however often it is asked
 	Steps    []StepResult   // of a scenario
+
+	Class      Class         // of a failure
+	Tier       Tier          // how far a question to a provider got
+	RetryAfter time.Duration // how long who answered wants to be left alone
+	Warnings   []string      // what is right today and won't stay so
 }
 
 // A StepResult is one step of a scenario.
@@ -105,6 +118,12 @@ type StepResult struct {
 	Reason  string        `json:"reason,omitempty"`
 	Seconds Seconds       `json:"seconds"`
 	Latency time.Duration `json:"-"`
+}
+
+// A Witness is a prober that says whether asking two sites is asking twice: at other addresses, or with other
+// credentials. What is no Witness proves nothing by failing twice.
+type Witness interface {
+	Independent(a, b Site) bool
 }
 
 // ErrFailed marks an answer that came and was wrong.

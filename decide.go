@@ -189,6 +189,9 @@ func (d *decision) rollback() {
 	case last.Cause == CauseChecks && last.Attribution == AttributedShared:
 		d.Verdict = Fail
 		d.risk("the standby fails as the live color does: " + last.Reason)
+	case last.Cause == CauseChecks && last.Unreached:
+		d.Verdict = Fail
+		d.risk("neither the standby nor the live color could be asked: " + last.Reason)
 	default:
 		d.Verdict = Fail
 		d.close(BecauseVerdict, "the standby fails: %s", last.Reason)

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Judge passes a plan when every critical check of it passed, save those that the suite itself skips, and at least one
-// did. Results are matched to the plan by suite and name: a check without a result or with several counts as errored, a
+// Judge passes a plan when every critical check of it passed, save those that the suite itself skips and failures that
+// are shared where that is only to be told, and at least one passed in this very run. Results are matched to the plan by suite and name: a check without a result or with several counts as errored, a
 // result without a check counts for nothing. Where nothing critical was asked, the cause is CauseRefused. Judge is pure:
 // the same plan, results and time give the same verdict.
 func Judge(plan Plan, results []Result, at time.Time) Verdict {
 	v := verdictOf(plan, at)
 	answers, twice := byCheck(results)
-	critical, failures := 0, []Result(nil)
+	critical, kept, failures, told := 0, 0, []Result(nil), []int(nil)
 	v.Checks = make([]Result, 0, len(plan.Checks))
 	for _, c := range plan.Checks {
 		r, id := Result{Name: c.Name, Suite: c.Suite, Outcome: Errored, Reason: "was not asked"}, c.ID()
@@ -29,23 +29,37 @@ func Judge(plan Plan, results []Result, at time.Time) Verdict {
 		case r.Severity == Advisory:
 		case r.Outcome == Skipped && c.Skip != "": // skipped on purpose: neither a pass nor a failure
 		case r.Outcome == Passed && c.Phase != PhaseChecks: // it made room for checks, and is none
+		case r.Outcome == Passed && !r.AskedAt.IsZero():
+			kept++ // another run asked it
 		case r.Outcome == Passed:
 			critical++
 		default:
-			r.Attribution = AttributedUnknown
-			failures = append(failures, r)
+			if r.Attribution = settleAttribution(c, r); waved(c, r) {
+				told = append(told, len(v.Checks))
+			} else {
+				failures = append(failures, r)
+			}
 		}
 		v.Checks = append(v.Checks, r.Brief())
+	}
+	if first := oldest(v.Checks); !first.IsZero() && first.Add(plan.ValidFor).Before(v.ExpiresAt) {
+		v.ExpiresAt = first.Add(plan.ValidFor).UTC()
+	}
+	for _, i := range told {
+		if v.Checks[i].Waved = critical > 0; critical == 0 { // what only fails is not only told
+			failures = append(failures, v.Checks[i])
+			continue
+		}
+		v.Counts.Waved++
 	}
 	if critical > 0 && len(failures) == 0 {
 		v.Outcome, v.Cause = Pass, ""
 		v.Reason = passReason(v.Counts)
 		return v
 	}
-	v.Reason = failReason(v.Counts, critical, failures)
-	if len(failures) > 0 {
-		v.Attribution = AttributedUnknown
-	} else {
+	v.Attribution, v.Unreached = attributionOf(failures), unreached(failures)
+	v.Reason = failReason(v, critical+kept, failures)
+	if len(failures) == 0 {
 		v.Cause = CauseRefused // no check failed, so nothing may be rolled back for it
 	}
 	return v
@@ -151,13 +165,19 @@ func passReason(c Counts) string {
 	if c.Flaky > 0 {
 		text += fmt.Sprintf(", %d flaky", c.Flaky)
 	}
+	if c.Waved > 0 {
+		text += fmt.Sprintf(", %d failed as they do on the live color, which is only told", c.Waved)
+	}
 	return text
 }
 
-func failReason(c Counts, critical int, failures []Result) string {
+func failReason(v Verdict, passed int, failures []Result) string {
 	if len(failures) == 0 {
-		if c.Total() == 0 {
+		switch {
+		case v.Counts.Total() == 0:
 			return "no check was asked"
+		case passed > 0:
+			return "no critical check was asked in this very run"
 		}
 		return "no critical check was asked"
 	}
@@ -166,9 +186,12 @@ func failReason(c Counts, critical int, failures []Result) string {
 	for _, r := range failures[:min(named, len(failures))] {
 		parts = append(parts, r.Name+": "+r.Reason)
 	}
-	text := fmt.Sprintf("%d of %d critical checks failed: %s", len(failures), critical+len(failures), strings.Join(parts, "; "))
+	text := fmt.Sprintf("%d of %d critical checks failed: %s", len(failures), passed+len(failures), strings.Join(parts, "; "))
 	if more := len(failures) - named; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
+	}
+	if whose := fault(v, failures); whose != "" {
+		text += "; " + whose
 	}
 	return text
 }

@@ -100,16 +100,6 @@ const (
 	EffectLasting Effect = "lasting" // something that stays
 )
 
-// Attribution says whose fault a failure is.
-type Attribution string
-
-// The attributions.
-const (
-	AttributedRelease Attribution = "release" // the live color passes the same check
-	AttributedShared  Attribution = "shared"  // the live color fails it too, asked independently
-	AttributedUnknown Attribution = "unknown"
-)
-
 // MaxNameLength bounds names of services, suites, connections and reporters.
 const MaxNameLength = 63
 

@@ -120,6 +120,7 @@ type VerdictRef struct {
 	Cause       Cause       `json:"cause,omitempty"`
 	Reason      string      `json:"reason"`
 	Attribution Attribution `json:"attribution,omitempty"`
+	Unreached   bool        `json:"unreached,omitempty"` // what failed could be asked of neither color
 	Suites      []SuiteRef  `json:"suites,omitempty"`
 	FinishedAt  time.Time   `json:"finished_at"`
 	ExpiresAt   time.Time   `json:"expires_at"`
@@ -240,7 +241,7 @@ func (r Record) Note(v Verdict, now time.Time) Record {
 		state.Last = &VerdictRef{
 			Run: v.Run, Trigger: v.Trigger, Role: v.Role, Deployment: v.Deployment, Sequence: v.Event.Sequence,
 			Release: v.Release, Outcome: v.Outcome, Cause: v.Cause, Reason: v.Reason, Attribution: v.Attribution,
-			Suites: v.Suites, FinishedAt: v.FinishedAt, ExpiresAt: v.ExpiresAt,
+			Unreached: v.Unreached, Suites: v.Suites, FinishedAt: v.FinishedAt, ExpiresAt: v.ExpiresAt,
 		}
 	}
 	r.Colors[v.Color] = state

@@ -57,11 +57,16 @@ type Result struct {
 	Severity    Severity     `json:"severity"`
 	Effect      Effect       `json:"effect,omitempty"`
 	Outcome     Outcome      `json:"outcome"`
-	Class       string       `json:"class,omitempty"`
+	Class       Class        `json:"class,omitempty"`
+	Tier        Tier         `json:"tier,omitempty"` // how far a question to a provider got
 	Reason      string       `json:"reason,omitempty"`
 	Detail      string       `json:"-"` // a piece of the answer, for the terminal of who asked: bodies never leave the process
 	Attribution Attribution  `json:"attribution,omitempty"`
-	Flaky       bool         `json:"flaky,omitempty"` // passed, but not at once
+	Control     *Control     `json:"control,omitempty"`  // of a failure: what the live color said
+	Waved       bool         `json:"waved,omitempty"`    // a failure that was only told, because it is shared
+	Warnings    []string     `json:"warnings,omitempty"` // what is right today and won't stay so
+	AskedAt     time.Time    `json:"asked_at,omitzero"`  // of an answer that another run was given
+	Flaky       bool         `json:"flaky,omitempty"`    // passed, but not at once
 	Owner       string       `json:"owner,omitempty"`
 	Impact      string       `json:"impact,omitempty"`
 	Cure        string       `json:"cure,omitempty"`
@@ -79,7 +84,8 @@ func (r Result) Brief() Result {
 	if r.Outcome != Passed {
 		return r
 	}
-	b := Result{Name: r.Name, Suite: r.Suite, Severity: r.Severity, Outcome: r.Outcome, Seconds: r.Seconds, Flaky: r.Flaky, Phase: r.Phase}
+	b := Result{Name: r.Name, Suite: r.Suite, Severity: r.Severity, Outcome: r.Outcome, Seconds: r.Seconds, Flaky: r.Flaky, Phase: r.Phase,
+		Tier: r.Tier, Warnings: r.Warnings, AskedAt: r.AskedAt}
 	if len(r.Attempts) > 1 {
 		b.Attempts, b.Asked = r.Attempts, r.Asked
 	}
@@ -160,6 +166,7 @@ type Counts struct {
 	Skipped        int `json:"skipped"`
 	AdvisoryFailed int `json:"advisory_failed"`
 	Flaky          int `json:"flaky"`
+	Waved          int `json:"waved,omitempty"` // critical failures that were only told, because they are shared
 }
 
 // Total is how many checks there were.
@@ -180,6 +187,7 @@ type Verdict struct {
 	Cause        Cause       `json:"cause,omitempty"`
 	Reason       string      `json:"reason"`
 	Attribution  Attribution `json:"attribution,omitempty"`
+	Unreached    bool        `json:"unreached,omitempty"` // what failed could be asked of neither color
 	Counts       Counts      `json:"counts"`
 	Checks       []Result    `json:"checks"`
 	Suites       []SuiteRef  `json:"suites"`

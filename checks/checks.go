@@ -130,6 +130,8 @@ type Compiled struct {
 	Public   []string         // captures that may be shown
 	Stops    bool             // it heeds Definition.StopIf
 	Timeout  time.Duration    // what one attempt needs; 0: what checks have without saying so
+
+	Connection string // whose provider it asks, itself or through the environment; nothing: it asks none
 }
 
 // Named is a name and where it stands.

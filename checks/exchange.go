@@ -19,10 +19,13 @@ import (
 func (c *httpCheck) ask(ctx context.Context, s *scene, via *session) (plumbline.Answer, error) {
 	x, err := c.fetch(ctx, s, via)
 	answer := plumbline.Answer{Latency: x.latency, Status: x.status}
-	if err != nil {
-		return answer, err
+	if err == nil {
+		answer, err = c.judge(x, s, answer)
 	}
-	return c.judge(x, s, answer)
+	if err != nil {
+		answer.Class, answer.RetryAfter = c.class(x, err), x.retryAfter(s.clients.Now())
+	}
+	return answer, err
 }
 
 // fetch sends the request, once more with a new token if the first was refused. The exchange is never nil.

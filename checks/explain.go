@@ -10,10 +10,13 @@ import (
 	"net"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/plumbline-dev/plumbline"
 )
 
 // unasked is why a question could not be asked, in plain words. It hides the words of its cause, which may have a
@@ -26,6 +29,28 @@ type unasked struct {
 func (u unasked) Error() string { return u.text }
 func (u unasked) Unwrap() error { return u.cause }
 
+// An outOfReach is an error of an exchange that never came to its request.
+type outOfReach struct{ error }
+
+func (o outOfReach) Unwrap() error        { return o.error }
+func (o outOfReach) Is(target error) bool { return target == plumbline.ErrUnreached }
+
+// reached marks what happened before somebody was there to answer.
+func reached(phase string, err error) error {
+	if slices.Contains([]string{waitingForConnection, lookingUp, connecting, shakingHands}, phase) {
+		return outOfReach{err}
+	}
+	return err
+}
+
+// The phases of an exchange in which nobody has been asked yet.
+const (
+	waitingForConnection = "waiting for a connection"
+	lookingUp            = "looking the host up"
+	connecting           = "connecting"
+	shakingHands         = "in the TLS handshake"
+)
+
 // A progress is how far an exchange has come.
 type progress struct{ phase atomic.Pointer[string] }
 
@@ -35,15 +60,15 @@ func (p *progress) String() string {
 	if phase := p.phase.Load(); phase != nil {
 		return *phase
 	}
-	return "waiting for a connection"
+	return waitingForConnection
 }
 
 // follow notes the progress of an exchange under the context it returns.
 func (p *progress) follow(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart:          func(httptrace.DNSStartInfo) { p.is("looking the host up") },
-		ConnectStart:      func(string, string) { p.is("connecting") },
-		TLSHandshakeStart: func() { p.is("in the TLS handshake") },
+		DNSStart:          func(httptrace.DNSStartInfo) { p.is(lookingUp) },
+		ConnectStart:      func(string, string) { p.is(connecting) },
+		TLSHandshakeStart: func() { p.is(shakingHands) },
 		GotConn:           func(httptrace.GotConnInfo) { p.is("sending the request") },
 		WroteRequest:      func(httptrace.WroteRequestInfo) { p.is("waiting for headers") },
 	})
@@ -60,11 +85,11 @@ func explain(ctx context.Context, err error, phase string, after time.Duration) 
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return unasked{fmt.Sprintf("timed out after %s %s", round(after), phase), ctx.Err()}
+		return unasked{fmt.Sprintf("timed out after %s %s", round(after), phase), reached(phase, ctx.Err())}
 	case ctx.Err() != nil:
 		return unasked{"cancelled " + phase, ctx.Err()}
 	}
-	return unasked{reason(err, phase), err}
+	return unasked{reason(err, phase), reached(phase, err)}
 }
 
 func round(d time.Duration) time.Duration {

@@ -102,7 +102,7 @@ func (e *engine) compile(d Definition, r *reader, method string, url *yaml.Node,
 		effect = plumbline.EffectNone
 	}
 	return Compiled{Prober: c, Name: method + " " + url.Value, Effect: effect, Captures: names, Uses: r.uses,
-		Public: publicOf(captures), Stops: true}, r.problems
+		Public: publicOf(captures), Stops: true, Connection: c.through}, r.problems
 }
 
 // httpCheck is one HTTP request and what is expected of its answer. Many may ask it at the same time.

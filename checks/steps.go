@@ -181,7 +181,7 @@ func (c *scenario) Probe(ctx context.Context, ask plumbline.Ask) (plumbline.Answ
 				}
 			}
 			if stopped == nil {
-				whole.Status, whole.Detail = answer.Status, answer.Detail
+				whole.Status, whole.Detail, whole.Class, whole.Final = answer.Status, answer.Detail, answer.Class, answer.Final
 			}
 			if err != nil && stopped == nil {
 				stopped = stepError{fmt.Sprintf("step %d, %s, line %d: %s", i+1, step.name, step.line, err), err}
@@ -193,6 +193,16 @@ func (c *scenario) Probe(ctx context.Context, ask plumbline.Ask) (plumbline.Answ
 		whole.Captures = nil
 	}
 	return s.clean(whole, stopped)
+}
+
+// Independent says whether every step asks two colors twice.
+func (c *scenario) Independent(a, b plumbline.Site) bool {
+	for _, step := range c.steps {
+		if witness, is := step.asker.(plumbline.Witness); !is || !witness.Independent(a, b) {
+			return false
+		}
+	}
+	return len(c.steps) > 0
 }
 
 // A stepError keeps whether the answer was wrong or the question could not be asked.

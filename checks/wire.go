@@ -139,6 +139,16 @@ func (c *wireCheck) Host(site plumbline.Site) string {
 	return to.String()
 }
 
+// Independent says whether two colors are two endpoints.
+func (c *wireCheck) Independent(a, b plumbline.Site) bool {
+	at := func(site plumbline.Site) (endpoint, error) {
+		return c.place.resolve(newScene(&c.engine.clients, plumbline.Ask{Site: site}))
+	}
+	x, errX := at(a)
+	y, errY := at(b)
+	return errX == nil && errY == nil && x != y
+}
+
 // An address is host:port as a suite writes it: without a host it is the environment's, and a URL is taken for the
 // host and port in it.
 type address struct {
@@ -265,7 +275,7 @@ func (l *link) Close() error {
 
 // secure speaks TLS over the link, which the caller closes still.
 func (l *link) secure(ctx context.Context, config *tls.Config) (*tls.Conn, error) {
-	l.at.is("in the TLS handshake")
+	l.at.is(shakingHands)
 	conn := tls.Client(l.Conn, config)
 	return conn, conn.HandshakeContext(ctx)
 }

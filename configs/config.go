@@ -49,6 +49,9 @@ type Service struct {
 	Deadline     time.Duration                    `yaml:"deadline"` // of a run; default 30m
 	Standby      Standby                          `yaml:"standby"`
 	Gate         Gate                             `yaml:"gate"`
+
+	OnSharedFailure plumbline.OnShared `yaml:"on_shared_failure"` // what a failure does that the live color shares; default block
+	WaitFor         time.Duration      `yaml:"wait_for"`          // of wait: how long the run asks again
 }
 
 // An Environment is where one color answers.

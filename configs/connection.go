@@ -2,9 +2,11 @@ package configs
 
 import (
 	"errors"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/internal/strictyaml"
 )
 
@@ -12,6 +14,7 @@ import (
 type Connection struct {
 	Kind   string // of ConnectionKinds
 	Rate   *Rate  // nil: no bounds
+	Shared Shared
 	OAuth2 *OAuth2
 	Bearer *Bearer
 	Basic  *Basic
@@ -110,6 +113,12 @@ type Rate struct {
 	Burst     int     `yaml:"burst"` // at once; default as many as a second has
 }
 
+// Shared is what a failure does that the live color shares, where the provider of a connection is asked.
+type Shared struct {
+	OnSharedFailure plumbline.OnShared `yaml:"on_shared_failure"` // "" leaves it to the service
+	WaitFor         time.Duration      `yaml:"wait_for"`
+}
+
 // UnmarshalYAML takes the keys of the kind, and those of every kind.
 func (c *Connection) UnmarshalYAML(n *yaml.Node) error {
 	rest, kind, err := split(n, "kind", ConnectionKinds())
@@ -117,14 +126,27 @@ func (c *Connection) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	c.Kind = kind
+	var problems strictyaml.Problems
+	decode := func(n *yaml.Node, into any) {
+		var more strictyaml.Problems
+		errors.As(strictyaml.Decode("", n, into), &more)
+		problems = append(problems, more...)
+	}
 	rest, rate := without(rest, "rate")
-	var problems, more strictyaml.Problems
 	if rate != nil {
 		c.Rate = &Rate{}
-		errors.As(strictyaml.Decode("", rate, c.Rate), &problems)
+		decode(rate, c.Rate)
 	}
-	errors.As(strictyaml.Decode("", rest, c.of()), &more)
-	return append(problems, more...).Err()
+	shared := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}
+	for _, key := range strictyaml.Keys(Shared{}) {
+		var value *yaml.Node
+		if rest, value = without(rest, key); value != nil {
+			shared.Content = append(shared.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Line: value.Line, Column: value.Column}, value)
+		}
+	}
+	decode(shared, &c.Shared)
+	decode(rest, c.of())
+	return problems.Err()
 }
 
 // of makes the field of the kind.

@@ -61,6 +61,7 @@ func restrict(top object) {
 	}
 	enum([]string{RollbackWarn, RollbackEnforce}, "services", "gate", "rollback")
 	enum([]string{ModeEnforce, ModeObserve}, "services", "gate", "mode")
+	enum([]string{"block", "wait", "warn"}, "services", "on_shared_failure")
 	enum([]string{"debug", "info", "warn", "error"}, "log", "level")
 	enum([]string{"auto", "text", "json"}, "log", "format")
 	enum(Roles(), "tokens", "roles")
@@ -98,6 +99,7 @@ func connectionShape(s strictyaml.Shaper) object {
 		properties := shape["properties"].(object)
 		properties["kind"] = object{"const": kind}
 		properties["rate"] = s.Of(Rate{})
+		properties["on_shared_failure"], properties["wait_for"] = object{"enum": plumbline.SharedPolicies()}, s.Of(Shared{})["properties"].(object)["wait_for"]
 		kinds = append(kinds, object{"if": object{"properties": object{"kind": object{"const": kind}}, "required": []string{"kind"}}, "then": shape})
 	}
 	return object{"type": "object", "required": []string{"kind"}, "properties": object{"kind": object{"enum": ConnectionKinds()}}, "allOf": kinds}

@@ -109,6 +109,7 @@ func (l *loader) service(name string, s *Service) {
 		}
 	}
 	l.positive(s.Deadline, at("deadline")...)
+	l.shared(Shared{s.OnSharedFailure, s.WaitFor}, at())
 	l.standby(name, &s.Standby)
 	l.gate(name, s.Gate)
 }

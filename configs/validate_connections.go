@@ -61,6 +61,7 @@ func (l *loader) connection(name string, c *Connection) {
 	if c.Rate != nil {
 		l.rate(*c.Rate, at("rate"))
 	}
+	l.shared(c.Shared, path)
 }
 
 func (l *loader) oauth2(o *OAuth2, path []string) {

@@ -295,7 +295,12 @@ func TestSwitchStandbyAndRollback(t *testing.T) {
 	}
 	until(t, "a rollback is advised", func() bool { _, g := h.gate(t, "green"); return g.Advice == plumbline.AdviceRollback })
 	h.blue.healthy.Store(false)
-	until(t, "the standby is not ready", func() bool {
+	until(t, "the standby is at risk: it fails as the live color does", func() bool {
+		_, g := h.gate(t, "blue?purpose=rollback")
+		return g.Gate == plumbline.GateOpen && g.Readiness == plumbline.AtRisk
+	})
+	h.green.healthy.Store(true)
+	until(t, "the standby is not ready: the live color passes", func() bool {
 		_, g := h.gate(t, "blue?purpose=rollback")
 		return g.Gate == plumbline.GateClosed && g.Readiness == plumbline.NotReady
 	})

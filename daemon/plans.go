@@ -112,6 +112,7 @@ func (p *plans) resolve(ctx context.Context, run plumbline.RunRef) (plumbline.Pl
 		plan.Timeouts[s.Name] = s.Timeout
 		plan.Checks = append(plan.Checks, s.ChecksFor(run.Release, time.Now())...)
 	}
+	p.config.Share(service, run.Color, plan.Checks)
 	return plan, nil
 }
 
@@ -122,7 +123,7 @@ func (p *plans) sites(run plumbline.RunRef) (site, live plumbline.Site) {
 	now := time.Now()
 	at := func(c plumbline.Color) plumbline.Site {
 		s, _ := p.config.Site(run.Service, c)
-		s.Role = record.RoleAt(c, now)
+		s.Role, s.Release = record.RoleAt(c, now), record.Colors[c].Release
 		return s
 	}
 	site, live = at(run.Color), at(run.Color.Other())

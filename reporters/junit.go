@@ -109,7 +109,7 @@ func junitSuiteOf(v plumbline.Verdict, name string, checks []plumbline.Result) j
 
 func junitCaseOf(c plumbline.Result) junitCase {
 	out := junitCase{Name: printable(c.Name), Classname: c.Suite, Time: seconds(time.Duration(c.Seconds))}
-	problem := []junitProblem{{Type: c.Class, Message: printable(c.Reason), Text: printable(story(c))}}
+	problem := []junitProblem{{Type: string(c.Class), Message: printable(c.Reason), Text: printable(story(c))}}
 	if problem[0].Type == "" {
 		problem[0].Type = string(c.Outcome)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -39,22 +38,25 @@ func (s *session) ask(ctx context.Context, at *seat, result plumbline.Result) pl
 	begun := time.Now()
 	bounded, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	asked := 1
+	asked, putOff := 1, 0
 	for ; ; asked++ {
 		began := time.Now()
-		answer, err := s.attempt(bounded, c, timeout)
+		answer, err := s.attempt(bounded, at.side, c, timeout)
 		if err == nil && bounded.Err() != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // an answer after the end of the run is no answer
 		}
 		s.record(&result, c, began, answer, err)
 		if err == nil {
-			s.capture(c.Suite, answer.Captures)
+			at.side.capture(c.Suite, answer.Captures)
+		} else if throttled(c, answer) && at.rest(bounded, answer.RetryAfter) {
+			putOff++ // which is no refusal
+			continue
 		}
 		if c.Poll.For > 0 {
 			if err == nil || answer.Final || time.Since(begun)+c.Poll.Every > c.Poll.For || !at.rest(bounded, c.Poll.Every) {
 				break
 			}
-		} else if asked > c.Retries || !c.RetryOn.Wants(answer, err) || !s.pause(bounded, asked-1) {
+		} else if asked-putOff > c.Retries || !c.RetryOn.Wants(answer, err) || !s.pause(bounded, asked-putOff-1) {
 			break
 		}
 	}
@@ -63,7 +65,7 @@ func (s *session) ask(ctx context.Context, at *seat, result plumbline.Result) pl
 	}
 	switch passed := result.Outcome == plumbline.Passed; {
 	case c.Poll.For == 0:
-		result.Flaky = passed && asked > 1
+		result.Flaky = passed && asked-putOff > 1
 	case !passed && ctx.Err() != nil:
 		result.Outcome = plumbline.Errored
 		result.Reason = bound(fmt.Sprintf("%s; then it was cut off: %s", result.Reason, context.Cause(ctx)))
@@ -78,6 +80,10 @@ var errTimeout = errors.New("the check's time is over")
 
 // record adds an attempt to the result, which ends as its last attempt did.
 func (s *session) record(result *plumbline.Result, c plumbline.Check, at time.Time, answer plumbline.Answer, err error) {
+	result.Class, result.Tier, result.Warnings = classOf(answer, err), answer.Tier, nil
+	for _, warning := range answer.Warnings {
+		result.Warnings = append(result.Warnings, bound(s.options.Redact(warning)))
+	}
 	outcome, reason := plumbline.Errored, ""
 	switch {
 	case err == nil:
@@ -131,14 +137,14 @@ type asked struct {
 }
 
 // attempt asks once. A prober that panics, or that doesn't come back soon after its time, is errored.
-func (s *session) attempt(ctx context.Context, c plumbline.Check, timeout time.Duration) (plumbline.Answer, error) {
+func (s *session) attempt(ctx context.Context, on *side, c plumbline.Check, timeout time.Duration) (plumbline.Answer, error) {
 	limit := c.AttemptTimeout
 	if limit <= 0 {
 		limit = timeout / time.Duration(c.Retries+1)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ask := plumbline.Ask{Site: s.plan.Site, Live: s.plan.Live, Run: s.plan.Run, Release: s.plan.Release, Captures: s.captured(c.Suite),
+	ask := plumbline.Ask{Site: on.site, Live: on.live, Run: s.plan.Run, Release: on.site.Release, Captures: on.captured(c.Suite),
 		Public: s.public[c.Suite]}
 	back := make(chan asked, 1)
 	go func() { back <- s.probe(ctx, c, ask) }()
@@ -201,24 +207,6 @@ func plainly(ctx context.Context, err error, limit time.Duration) error {
 	default:
 		return fmt.Errorf("was cut off: %w", cause)
 	}
-}
-
-func (s *session) captured(suite string) map[string]any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.captures[suite])
-}
-
-func (s *session) capture(suite string, values map[string]any) {
-	if len(values) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.captures[suite] == nil {
-		s.captures[suite] = map[string]any{}
-	}
-	maps.Copy(s.captures[suite], values)
 }
 
 func bound(text string) string {

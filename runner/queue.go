@@ -25,7 +25,7 @@ func (s *session) queues() []*queue {
 			all = append(all, &queue{checks: []int{i}})
 			continue
 		}
-		what := strings.Join(append([]string{c.Suite, s.hostOf(c.Prober)}, c.Needs...), "\x00")
+		what := strings.Join(append([]string{c.Suite, hostOf(c.Prober, s.plan.Site)}, c.Needs...), "\x00")
 		if shared[what] == nil {
 			shared[what] = &queue{}
 			all = append(all, shared[what])

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +35,7 @@ type Runner struct {
 	options Options
 	mu      sync.Mutex
 	hosts   map[string]*semaphore.Weighted
+	answers map[answerKey]answered // that serve standby runs
 }
 
 // New makes a Runner.
@@ -56,7 +55,7 @@ func New(o Options) *Runner {
 	if o.Jitter == nil {
 		o.Jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 	}
-	return &Runner{options: o, hosts: map[string]*semaphore.Weighted{}}
+	return &Runner{options: o, hosts: map[string]*semaphore.Weighted{}, answers: map[answerKey]answered{}}
 }
 
 // A Watcher hears of checks as they begin and end. Calls don't overlap.
@@ -70,13 +69,14 @@ type Watcher struct {
 func (r *Runner) Run(ctx context.Context, plan plumbline.Plan, watch Watcher) []plumbline.Result {
 	s := &session{
 		Runner: r, plan: plan, watch: watch,
-		slots:    semaphore.NewWeighted(int64(r.options.Concurrency)),
-		results:  make([]plumbline.Result, len(plan.Checks)),
-		done:     make([]chan struct{}, len(plan.Checks)),
-		index:    make(map[string]int, len(plan.Checks)),
-		captures: map[string]map[string]any{}, public: publicOf(plan), begun: map[string]bool{},
-		host: siteHost(plan.Site),
+		slots:   semaphore.NewWeighted(int64(r.options.Concurrency)),
+		results: make([]plumbline.Result, len(plan.Checks)),
+		done:    make([]chan struct{}, len(plan.Checks)),
+		index:   make(map[string]int, len(plan.Checks)),
+		public:  publicOf(plan), begun: map[string]bool{}, controls: map[string]*controlled{},
+		own: newSide(ownSite(plan), plan.Live), other: newSide(plan.Live, plan.Live),
 	}
+	s.fresh = s.firstAsked()
 	for i, c := range plan.Checks {
 		s.done[i], s.index[c.ID()] = make(chan struct{}), i
 	}
@@ -113,14 +113,16 @@ type session struct {
 	slots *semaphore.Weighted
 	done  []chan struct{} // of each check
 	index map[string]int  // of a check's ID
-	host  string          // of the environment
+	fresh string          // the check that is asked even if an answer is kept
+
+	own, other *side // the color that the run is about, and the one that it is held against
 
 	public map[string]map[string]bool // captures that may be shown, by suite, then name
 
 	mu       sync.Mutex
 	results  []plumbline.Result
-	captures map[string]map[string]any // by suite, then name
-	begun    map[string]bool           // checks that were asked, by id, and their suites by name
+	begun    map[string]bool        // checks that were asked, by id, and their suites by name
+	controls map[string]*controlled // what the other side answered, by check
 }
 
 func (s *session) suiteContexts(ctx context.Context) (map[string]context.Context, func()) {
@@ -131,6 +133,7 @@ func (s *session) suiteContexts(ctx context.Context) (map[string]context.Context
 		}
 		suites[c.Suite] = ctx
 		if timeout := s.plan.Timeouts[c.Suite]; timeout > 0 {
+			timeout += s.waits(c.Suite)
 			bounded, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the suite took longer than %s", timeout))
 			suites[c.Suite], cancels = bounded, append(cancels, cancel)
 		}
@@ -153,19 +156,25 @@ func (s *session) check(ctx context.Context, c plumbline.Check) plumbline.Result
 	case c.Prober == nil:
 		return ended(result, plumbline.Errored, "has nothing to ask")
 	}
-	if missing := s.await(ctx, c); missing != "" {
+	if missing, whose := s.await(ctx, c); missing != "" {
+		result.Attribution, result.Class = whose.Attribution, whose.Class
 		return ended(result, plumbline.Skipped, missing)
+	}
+	if kept, ok := s.kept(c); ok {
+		return kept
 	}
 	if left := s.takeBack(ctx, c); left != "" {
 		return ended(result, plumbline.Errored, left)
 	}
-	at := &seat{session: s, check: c}
+	at := s.seat(c)
 	if err := at.take(ctx); err != nil {
 		return ended(result, plumbline.Errored, "was not asked: "+context.Cause(ctx).Error())
 	}
 	defer at.leave()
 	s.begin(c)
-	return s.ask(ctx, at, result)
+	result = s.ask(ctx, at, result)
+	s.keep(c, result)
+	return s.attribute(ctx, at, result)
 }
 
 // resultOf is what is known of a check's result before it is asked.
@@ -179,30 +188,30 @@ func ended(r plumbline.Result, outcome plumbline.Outcome, reason string) plumbli
 	return r
 }
 
-// await blocks until every check that c needs has ended, and says why c can't be asked.
-func (s *session) await(ctx context.Context, c plumbline.Check) string {
+// await blocks until every check that c needs has ended, and says why c can't be asked, and the result that keeps it.
+func (s *session) await(ctx context.Context, c plumbline.Check) (missing string, of plumbline.Result) {
 	for _, name := range c.Needs {
 		id := plumbline.Check{Suite: c.Suite, Name: name}.ID()
 		i, known := s.index[id]
 		if !known {
-			return fmt.Sprintf("needs %q, which is not part of this run", name)
+			return fmt.Sprintf("needs %q, which is not part of this run", name), of
 		}
 		if s.plan.Checks[i].Phase == plumbline.PhaseTeardown {
-			return fmt.Sprintf("needs %q, which comes behind all others", name) // and would wait for this one
+			return fmt.Sprintf("needs %q, which comes behind all others", name), of // and would wait for this one
 		}
 		select {
 		case <-s.done[i]:
 		case <-ctx.Done():
-			return "was not asked: " + context.Cause(ctx).Error()
+			return "was not asked: " + context.Cause(ctx).Error(), of
 		}
 		s.mu.Lock()
-		outcome := s.results[i].Outcome
+		needed := s.results[i]
 		s.mu.Unlock()
-		if outcome != plumbline.Passed {
-			return fmt.Sprintf("needs %q, which %s", name, verb(outcome))
+		if needed.Outcome != plumbline.Passed {
+			return fmt.Sprintf("needs %q, which %s", name, verb(needed.Outcome)), needed
 		}
 	}
-	return ""
+	return "", of
 }
 
 func verb(o plumbline.Outcome) string {
@@ -213,80 +222,6 @@ func verb(o plumbline.Outcome) string {
 		return "was skipped"
 	}
 	return "could not be asked"
-}
-
-// A seat is a check's place among those under way.
-type seat struct {
-	*session
-	check plumbline.Check
-	hosts []*semaphore.Weighted // none: it isn't taken
-}
-
-// take waits for a place at the host first, so that a slow host holds no places of the run from the others. Of two hosts
-// everybody takes the same one first: nobody waits for who waits for them.
-func (t *seat) take(ctx context.Context) error {
-	names := append(make([]string, 0, 2), t.hostOf(t.check.Prober))
-	if both, ok := t.check.Prober.(interface{ AsksLive() bool }); ok && both.AsksLive() {
-		names = append(names, siteHost(t.plan.Live))
-	}
-	slices.Sort(names)
-	var hosts []*semaphore.Weighted
-	free := func() {
-		for _, host := range hosts {
-			host.Release(1)
-		}
-	}
-	for _, name := range slices.Compact(names) {
-		host := t.places(name)
-		if err := host.Acquire(ctx, 1); err != nil {
-			free()
-			return err
-		}
-		hosts = append(hosts, host)
-	}
-	if err := t.slots.Acquire(ctx, 1); err != nil {
-		free()
-		return err
-	}
-	t.hosts = hosts
-	return nil
-}
-
-// leave makes room for others.
-func (t *seat) leave() {
-	if t.hosts == nil {
-		return
-	}
-	t.slots.Release(1)
-	for _, host := range t.hosts {
-		host.Release(1)
-	}
-	t.hosts = nil
-}
-
-// places are those at a host, for all runs.
-func (r *Runner) places(name string) *semaphore.Weighted {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.hosts[name] == nil {
-		r.hosts[name] = semaphore.NewWeighted(int64(r.options.PerHost))
-	}
-	return r.hosts[name]
-}
-
-// hostOf is the host that a prober names, or else the environment's.
-func (s *session) hostOf(p plumbline.Prober) string {
-	if named, ok := p.(interface{ Host(plumbline.Site) string }); ok {
-		return named.Host(s.plan.Site)
-	}
-	return s.host
-}
-
-func siteHost(site plumbline.Site) string {
-	if u, err := url.Parse(site.URL); err == nil {
-		return u.Host
-	}
-	return site.URL
 }
 
 func (s *session) begin(c plumbline.Check) {

@@ -75,7 +75,7 @@ func (s *session) tearDown(late context.Context, i int) plumbline.Result {
 		return ended(result, plumbline.Skipped, nothing)
 	}
 	s.join(s.above(c))
-	at := &seat{session: s, check: c}
+	at := s.seat(c)
 	if err := at.take(late); err != nil {
 		return ended(result, plumbline.Errored, "was not asked: "+context.Cause(late).Error())
 	}
@@ -167,7 +167,7 @@ func (s *session) takeBack(ctx context.Context, c plumbline.Check) string {
 	left := "has no teardown"
 	for _, u := range s.plan.Checks {
 		if u.Suite == c.Suite && u.Undoes == c.Name && u.Prober != nil {
-			at := &seat{session: s, check: u}
+			at := s.seat(u)
 			if err := at.take(ctx); err != nil {
 				return "was not asked: " + context.Cause(ctx).Error()
 			}

@@ -38,6 +38,10 @@ type common struct {
 	Needs    *yaml.Node `yaml:"needs"`
 	Since    *yaml.Node `yaml:"since"`
 	Skip     *yaml.Node `yaml:"skip"`
+	Control  *yaml.Node `yaml:"control"`
+	OnShared *yaml.Node `yaml:"on_shared_failure"`
+	WaitFor  *yaml.Node `yaml:"wait_for"`
+	MaxAge   *yaml.Node `yaml:"max_age"`
 	Tags     []string   `yaml:"tags"`
 	Owner    string     `yaml:"owner"`
 	Impact   string     `yaml:"impact"`
@@ -123,7 +127,7 @@ func (p *parser) one(d checks.Definition, k common, phase plumbline.Phase, label
 	name = p.checkName(d, k.Name, compiled.Name, label)
 	c.Name = name.full
 	c.Effect = p.effect(n, k, compiled.Effect, phase)
-	c.Repeatable = checks.Repeatable(d, compiled)
+	c.Repeatable, c.Connection = checks.Repeatable(d, compiled), compiled.Connection
 	if c.Effect != plumbline.EffectNone {
 		c.Retries = 0 // defaults don't send a thing twice
 	}
@@ -138,6 +142,8 @@ func (p *parser) one(d checks.Definition, k common, phase plumbline.Phase, label
 		p.wrong(d.StopIf, "", "%s has no stop_if", d.Key)
 	}
 	c.needs = p.listed(k.Needs, "needs")
+	p.shared(&c.Check, k)
+	p.maxAge(&c, k.MaxAge)
 	p.since(&c.Check, k.Since)
 	p.skip(&c.Check, k.Skip)
 	p.checks = append(p.checks, c)

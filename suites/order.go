@@ -33,6 +33,9 @@ func (p *parser) order() {
 				c.at(p, use, "", "$(captures.%s) is captured by %q, which is asked later, to tear down", use.Name, maker)
 			default:
 				c.need(maker)
+				if !slices.Contains(c.Uses, maker) {
+					c.Uses = append(c.Uses, maker)
+				}
 			}
 		}
 		for _, need := range c.needs {

@@ -101,9 +101,13 @@ func commonShapes() map[string]any {
 		"since": text("versions below skip it"),
 		"skip": object{"type": "object", "required": []string{"reason", "owner", "until"}, "additionalProperties": false, "description": "not asked until that day", "properties": object{
 			"reason": text("why"), "owner": text("who brings it back"), "until": ref("date", "such as 2026-12-31")}},
-		"tags":   object{"type": "array", "items": object{"$ref": "#/$defs/name"}, "description": "for run --tag"},
-		"owner":  text("who answers for it"),
-		"impact": text("what is broken for whom when it fails"),
-		"cure":   text("what to do about it"),
+		"control":           object{"type": "boolean", "description": "ask the live color, too, when it fails; default true"},
+		"on_shared_failure": object{"enum": plumbline.SharedPolicies(), "description": "what its failure does if the live color fails the same way; default the connection's, then the service's"},
+		"wait_for":          ref("duration", "of on_shared_failure wait: how long it is asked again"),
+		"max_age":           ref("duration", "how old an answer of another run may be that serves a standby"),
+		"tags":              object{"type": "array", "items": object{"$ref": "#/$defs/name"}, "description": "for run --tag"},
+		"owner":             text("who answers for it"),
+		"impact":            text("what is broken for whom when it fails"),
+		"cure":              text("what to do about it"),
 	}
 }

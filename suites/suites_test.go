@@ -84,6 +84,7 @@ func TestParse(t *testing.T) {
 		Tags: []string{"shop"}, Owner: "rewards", Impact: "nobody can order", Cure: "look at the catalogue"}
 	want[2].Name, want[2].Kind, want[2].Place, want[2].Needs = "GET /products/$(captures.product)", "get", "smoke.yaml:25", []string{"products", "GET /healthz"}
 	want[3].Name, want[3].Kind, want[3].Place, want[3].Needs = "both", "steps", "smoke.yaml:27", []string{"products"}
+	want[2].Uses, want[3].Uses = []string{"products"}, []string{"products"}
 	want[3].Skip = "flaky (rewards, until 2026-12-01)"
 	for i := range want {
 		if !reflect.DeepEqual(s.Checks[i], want[i]) {

@@ -37,6 +37,7 @@ type runFlags struct {
 
 // A job is what the flags of run ask for.
 type job struct {
+	config   *configs.Config // nil: there is none
 	plan     plumbline.Plan
 	suites   []suites.Suite
 	redacted func(string) string
@@ -155,6 +156,7 @@ func (a *app) job(paths []string, f runFlags) (job, error) {
 		c.Transport.MaxIdleConnsPerHost = max(c.Transport.MaxIdleConnsPerHost, f.concurrency)
 	}
 	options := suites.Options{}
+	j.config = config
 	if config == nil {
 		clients := checks.Clients{Transport: checks.NewTransport(f.concurrency)}
 		receiving(&clients)
@@ -190,6 +192,9 @@ func (a *app) add(j *job, vars map[string]any, f runFlags) error {
 		j.plan.Timeouts[s.Name] = s.Timeout
 		j.plan.Checks = append(j.plan.Checks, s.ChecksFor(j.plan.Release, time.Now())...)
 		settable = append(settable, s.Vars...)
+	}
+	if j.config != nil {
+		j.config.Share(j.plan.Service, j.plan.Color, j.plan.Checks)
 	}
 	for name := range vars {
 		if !slices.Contains(settable, name) {
