@@ -31,6 +31,8 @@ func Kinds(clients Clients) map[string]Kind {
 		"dns":       web.dns(),
 		"grpc":      web.grpc(),
 		"websocket": web.websocket(),
+
+		"slack": web.slack(),
 	}
 	kinds["parity"] = web.parity()
 	kinds["callback"] = web.callback()
@@ -116,6 +118,8 @@ type Names struct {
 	Row         map[string]any // of `each`, values as JSON has them; nil: there are no rows
 	Connections []string       // nil: not known yet, which is a warning
 	Secrets     []string       // nil: not known yet, which is a warning
+
+	KindOf func(connection string) string // nil: not known yet
 
 	callback *bool // whether $(callback.url) was used; nil where there is none
 }

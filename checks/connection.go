@@ -29,7 +29,7 @@ type Connection struct {
 	Name    string
 	Service string          // that it is for, or nothing for all
 	Color   plumbline.Color // that it is for, or nothing for both
-	Kind    string          // OAuth2, Bearer, Basic, Header, MutualTLS or SigV4
+	Kind    string          // OAuth2, Bearer, Basic, Header, MutualTLS, SigV4, or that of a Provider
 
 	// Secret is the client secret, token, password, value of the header, private key in PEM, or secret access key.
 	Secret func() string
@@ -44,6 +44,8 @@ type Connection struct {
 	Scopes     []string      // of OAuth2
 	Refresh    *RefreshGrant // of the grant RefreshToken
 	Assertion  *Assertion    // of the grant JWTBearer
+
+	Provider Provider // of the kinds that have checks of their own
 
 	Certificate *ClientCertificate // of MutualTLS
 	AWS         *AWS               // of SigV4
@@ -131,6 +133,19 @@ func (c *Connections) Close() {
 		}
 		a.mu.Unlock()
 	}
+}
+
+// KindOf is the kind of the connection of a name, "" if there is none.
+func (c *Connections) KindOf(name string) string {
+	if c == nil {
+		return ""
+	}
+	for _, each := range c.list {
+		if each.Name == name {
+			return each.Kind
+		}
+	}
+	return ""
 }
 
 func (c *Connections) find(name string, site plumbline.Site) (*account, error) {

@@ -20,7 +20,7 @@ type credential struct {
 	wait    func(context.Context) error
 }
 
-// credentials make what each kind of connection puts into a request.
+// credentials make what each kind of connection puts into a request that is no provider's.
 var credentials = map[string]func(context.Context, *Connections, *account, plumbline.Site) (credential, error){
 	OAuth2:    oauth2Credential,
 	Bearer:    bearerCredential,
@@ -43,6 +43,9 @@ func (s *scene) authorize(ctx context.Context, name string, q *request) (credent
 		return credential{}, err
 	}
 	issue, known := credentials[a.Kind]
+	if a.Provider != nil {
+		issue, known = a.Provider.credential, true
+	}
 	if !known {
 		return credential{}, fmt.Errorf("auth %s: a connection of kind %q, want %s", name, a.Kind,
 			strings.Join([]string{OAuth2, Bearer, Basic, Header, MutualTLS}, ", ")+" or "+SigV4)

@@ -28,10 +28,16 @@ func (c *httpCheck) ask(ctx context.Context, s *scene, via *session) (plumbline.
 	return answer, err
 }
 
-// fetch sends the request, once more with a new token if the first was refused. The exchange is never nil.
+// fetch sends the request. The exchange is never nil.
 func (c *httpCheck) fetch(ctx context.Context, s *scene, via *session) (*exchange, error) {
+	return c.deliver(ctx, s, via, func() (*request, error) { return c.render(s) })
+}
+
+// deliver sends a request that render makes, once more with a new token if the first was refused. The exchange is never
+// nil.
+func (c *httpCheck) deliver(ctx context.Context, s *scene, via *session, render func() (*request, error)) (*exchange, error) {
 	for last := false; ; last = true {
-		q, err := c.render(s)
+		q, err := render()
 		if err != nil {
 			return &exchange{}, err
 		}

@@ -61,12 +61,20 @@ func Shapes() map[string]KindShape {
 		"dns":       {Value: either(ref("text"), "dns", dnsParameters{}), Places: []string{"latency", "code", "records", "ttl"}},
 		"callback":  {Value: shaped("callback", callbackParameters{}), Places: callbackPlaces},
 		"grpc":      {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
+		"slack":     providerShape("slack", slackParameters{}),
 		"websocket": {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
 	}
 	for _, key := range []string{"get", "post", "put", "patch", "delete", "head", "options"} {
 		shapes[key] = KindShape{Value: ref("url"), Own: siblings, Places: httpPlaces}
 	}
 	return shapes
+}
+
+// providerShape is a kind that asks a provider: the connection alone, or a map.
+func providerShape(kind string, parameters any) KindShape {
+	shape := either(ref("name"), kind, parameters)
+	shape["anyOf"].([]any)[1].(object)["required"] = []string{"connection"}
+	return KindShape{Value: shape, Places: providerPlaces}
 }
 
 // parityShape is any request in its short form, with what may differ.

@@ -16,6 +16,8 @@ var parameterKeys = map[string]object{
 	"through":    described("name", "the connection that this endpoint asks a provider with"),
 	"follow":     {"type": "boolean", "description": "follow redirects, never to another host"},
 	"connection": {"enum": []string{"fresh"}, "description": "open a new connection"},
+	"mode":       {"enum": []string{"canary"}, "description": "leave something behind, to prove that it works"},
+	"scopes":     listed(ref("text"), "that the account must have"),
 	"method":     {"type": "string", "pattern": "^(?i:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)$", "description": "default GET"},
 	"url":        described("url", "absolute, or beneath the environment's"),
 
@@ -47,6 +49,9 @@ var parameterKeys = map[string]object{
 	"websocket.send":    {"description": "a message, or a list of them: text as it is, everything else as JSON"},
 	"websocket.receive": {"type": "integer", "minimum": 0, "description": "how many messages are read"},
 	"websocket.until":   {"type": "object", "minProperties": 1, "description": "of the message that is the answer"},
+	"slack.connection":  described("name", "of kind slack"),
+	"slack.channel":     described("text", "that the app must be in, by its id"),
+	"slack.data":        {"enum": sortedKeys(slackData), "description": "what must have a row"},
 	"graphql.query":     described("text", "the document"),
 	"variables":         {"type": "object", "description": "of the document"},
 	"operation":         described("text", "of the document, where it has several"),

@@ -2,6 +2,8 @@ package configs
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -21,6 +23,8 @@ type Connection struct {
 	Header *Header
 	MTLS   *MTLS
 	SigV4  *SigV4
+
+	Provider Provider // of the kinds that have checks of their own
 }
 
 // The kinds of connections.
@@ -35,7 +39,8 @@ const (
 
 // ConnectionKinds are all kinds of connections.
 func ConnectionKinds() []string {
-	return []string{KindOAuth2, KindBearer, KindBasic, KindHeader, KindMTLS, KindSigV4}
+	kinds := []string{KindOAuth2, KindBearer, KindBasic, KindHeader, KindMTLS, KindSigV4}
+	return append(kinds, slices.Sorted(maps.Keys(providers()))...)
 }
 
 // OAuth2 gets tokens, by one of three grants.
@@ -151,6 +156,10 @@ func (c *Connection) UnmarshalYAML(n *yaml.Node) error {
 
 // of makes the field of the kind.
 func (c *Connection) of() any {
+	if provider, is := providers()[c.Kind]; is {
+		c.Provider = provider
+		return provider
+	}
 	switch c.Kind {
 	case KindOAuth2:
 		c.OAuth2 = &OAuth2{}
@@ -174,6 +183,9 @@ func (c *Connection) of() any {
 
 // URL is the origin that may have the connection's credential; "" is the environment that is asked.
 func (c *Connection) URL() string {
+	if c.Provider != nil {
+		return c.Provider.Origin()
+	}
 	switch c.Kind {
 	case KindOAuth2:
 		return c.OAuth2.URL
@@ -191,6 +203,9 @@ func (c *Connection) URL() string {
 
 // secrets are the connection's, in an order that doesn't change.
 func (c *Connection) secrets() []*Secret {
+	if c.Provider != nil {
+		return c.Provider.secrets()
+	}
 	switch c.Kind {
 	case KindOAuth2:
 		return []*Secret{&c.OAuth2.ClientSecret, &c.OAuth2.RefreshToken, &c.OAuth2.Key}

@@ -199,7 +199,7 @@ func TestRefuses(t *testing.T) {
 		{"until without observe", service("gate: {until: 2026-12-01}"), nil, "until is for mode: observe alone"},
 		{"until when", service("gate: {mode: observe, until: tomorrow}"), nil, `"tomorrow", want a date such as 2026-12-01`},
 		{"connection of a color", change(`{url: "http://b.test"}`, `{url: "http://b.test", connections: {a: b}}`), nil, `p.yaml:4:66: unknown connection "b"`},
-		{"connection without kind", valid + "connections: {a: {url: x}}", nil, "p.yaml:6:15: no kind (want kind: oauth2|bearer|basic|header|mtls|sigv4)"},
+		{"connection without kind", valid + "connections: {a: {url: x}}", nil, "p.yaml:6:15: no kind (want kind: " + strings.Join(configs.ConnectionKinds(), "|") + ")"},
 		{"connection of unknown kind", valid + "connections: {a: {kind: oauth}}", nil, `p.yaml:6:25: unknown kind "oauth" (did you mean "oauth2"?)`},
 		{"key of another kind", valid + "connections: {a: {kind: basic, token: {env: X}}}", nil, `p.yaml:6:32: unknown key "token"`},
 		{"connection without secret", valid + "connections: {a: {kind: bearer}}", nil, "a has no token (add token)"},

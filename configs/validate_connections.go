@@ -19,6 +19,14 @@ func (l *loader) connectionDefaults(name string, c *Connection) {
 	if c.Rate != nil {
 		setDefault(l, &c.Rate.Burst, max(1, int(math.Ceil(min(c.Rate.PerSecond, maxRate)))), "connections", name, "rate", "burst")
 	}
+	if c.Provider != nil {
+		c.Provider.settle(l, []string{"connections", name})
+		if c.Rate == nil {
+			if documented := c.Provider.limit(); documented.PerSecond > 0 {
+				c.Rate = &documented
+			}
+		}
+	}
 	if o := c.OAuth2; o != nil {
 		setDefault(l, &o.Grant, GrantClientCredentials, "connections", name, "grant")
 		setDefault(l, &o.ClientAuth, ClientAuthBody, "connections", name, "client_auth")
@@ -33,6 +41,8 @@ func (l *loader) connection(name string, c *Connection) {
 	path := []string{"connections", name}
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	switch {
+	case c.Provider != nil:
+		c.Provider.validate(l, path)
 	case c.OAuth2 != nil:
 		l.oauth2(c.OAuth2, path)
 	case c.Bearer != nil:

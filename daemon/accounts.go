@@ -24,6 +24,7 @@ func SuiteOptions(config *configs.Config, redact func(string) string, with ...fu
 	return suites.Options{
 		Kinds:       checks.Kinds(clients),
 		Connections: connections.Names(),
+		KindOf:      connections.KindOf,
 		Secrets:     slices.AppendSeq([]string{}, maps.Keys(config.NamedSecrets)),
 	}
 }
@@ -54,6 +55,10 @@ func connectionOf(name string, c *configs.Connection) checks.Connection {
 	to := checks.Connection{Name: name, Account: name, Kind: c.Kind, Origins: originOf(c.URL())}
 	if c.Rate != nil {
 		to.Budget = checks.Budget{PerSecond: c.Rate.PerSecond, Burst: c.Rate.Burst}
+	}
+	if c.Provider != nil {
+		providerOf(&to, c.Provider)
+		return to
 	}
 	switch c.Kind {
 	case configs.KindOAuth2:

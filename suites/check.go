@@ -77,7 +77,7 @@ func (p *parser) readDefaults(n *yaml.Node) {
 }
 
 func (p *parser) names() checks.Names {
-	return checks.Names{Vars: p.vars, Connections: p.options.Connections, Secrets: p.options.Secrets}
+	return checks.Names{Vars: p.vars, Connections: p.options.Connections, Secrets: p.options.Secrets, KindOf: p.options.KindOf}
 }
 
 // check reads what a list has of checks: one, or one for each row.

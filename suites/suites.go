@@ -84,6 +84,7 @@ type Options struct {
 	Vars        map[string]any         // instead of the suite's own; names that it doesn't have are ignored
 	Connections []string               // that `auth` may name; nil: not known
 	Secrets     []string               // that `$(secrets.x)` may name; nil: not known
+	KindOf      func(string) string    // of a connection; nil: not known
 	Strict      bool                   // warnings are errors
 	Now         func() time.Time       // says whether a skip has ended; nil means time.Now
 }

@@ -1,0 +1,22 @@
+package daemon
+
+import (
+	"github.com/plumbline-dev/plumbline/checks"
+	"github.com/plumbline-dev/plumbline/configs"
+)
+
+// providerOf makes the account of a provider of what the configuration says of it.
+func providerOf(to *checks.Connection, account configs.Provider) {
+	switch a := account.(type) {
+	case *configs.SlackAccount:
+		slackOf(to, a)
+	}
+}
+
+func slackOf(to *checks.Connection, a *configs.SlackAccount) {
+	slack := &checks.Slack{Team: a.Team, Status: a.Status}
+	if to.Secret = a.Token.Reveal; !a.Webhook.IsZero() {
+		to.Secret, slack.Webhook = a.Webhook.Reveal, a.Webhook.Reveal
+	}
+	to.Provider = slack
+}
