@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +38,8 @@ const maxResultsInFlight = 8192
 type Options struct {
 	URL         string // one or several, separated by commas; not needed with Embedded.InProcess among NATS
 	Credentials string // a file: NATS credentials, or an nkey seed
+	TLS         TLS
+	InboxPrefix string // of the subjects that answers come to; default nats.InboxPrefix
 	Prefix      string // of subjects, streams and buckets; default DefaultPrefix
 	Name        string // of this client, for the server's operator
 	Log         *slog.Logger
@@ -144,13 +145,11 @@ func (b *Bus) natsOptions(ctx context.Context) ([]nats.Option, error) {
 		}),
 		nats.ReconnectHandler(b.reconnected),
 	}
-	if b.options.Credentials != "" {
-		credentials, err := credentials(b.options.Credentials)
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, credentials)
+	identity, err := b.options.identity()
+	if err != nil {
+		return nil, err
 	}
+	options = append(options, identity...)
 	options = append(options, b.options.NATS...)
 	return append(options, nats.ClosedHandler(func(*nats.Conn) { close(b.closed) })), nil // Close waits for it
 }
@@ -191,21 +190,6 @@ func (b *Bus) asyncError(_ *nats.Conn, s *nats.Subscription, err error) {
 	default:
 		b.log.Warn("bus", "error", err)
 	}
-}
-
-func credentials(file string) (nats.Option, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("bus.credentials: %w", err)
-	}
-	if strings.HasPrefix(strings.TrimSpace(string(text)), "SU") {
-		option, err := nats.NkeyOptionFromSeed(file)
-		if err != nil {
-			return nil, fmt.Errorf("bus.credentials: %s holds no usable nkey seed", file)
-		}
-		return option, nil
-	}
-	return nats.UserCredentials(file), nil
 }
 
 // unreachable names the bus without its credentials, which may stand in its URL.

@@ -30,15 +30,25 @@ type Config struct {
 
 // A Bus says where events come from: a NATS cluster, or a server inside the daemon.
 type Bus struct {
-	URL         string `yaml:"url"`         // one or more, with commas between; "" embeds a server
-	Credentials string `yaml:"credentials"` // a .creds file for URL
-	Prefix      string `yaml:"prefix"`      // of subjects, streams and buckets; default plumbline
-	Store       string `yaml:"store"`       // directory of the embedded server
-	Listen      string `yaml:"listen"`      // loopback host:port of the embedded server; default 127.0.0.1:4222, "" for none
+	URL         string `yaml:"url"`          // one or more, with commas between; "" embeds a server
+	Credentials string `yaml:"credentials"`  // a file for URL: NATS credentials, or an nkey seed
+	TLS         TLS    `yaml:"tls"`          // for URL
+	InboxPrefix string `yaml:"inbox_prefix"` // of the subjects that answers come to; default _INBOX
+	Replicas    int    `yaml:"replicas"`     // of each stream; default 3 on a cluster, else 1
+	Prefix      string `yaml:"prefix"`       // of subjects, streams and buckets; default plumbline
+	Store       string `yaml:"store"`        // directory of the embedded server
+	Listen      string `yaml:"listen"`       // loopback host:port of the embedded server; default 127.0.0.1:4222, "" for none
 }
 
 // Embedded says whether the daemon runs its own server.
 func (b Bus) Embedded() bool { return b.URL == "" }
+
+// A TLS names PEM files: whom to trust, and what to show. The zero TLS trusts whom the system trusts and shows nothing.
+type TLS struct {
+	Authorities string `yaml:"authorities"` // who signs the servers' certificates
+	Certificate string `yaml:"certificate"` // of this client
+	Key         string `yaml:"key"`         // of Certificate
+}
 
 // A Service is deployed in two colors.
 type Service struct {

@@ -61,7 +61,8 @@ func asJSON(n *yaml.Node) any {
 
 // whole is a configuration with everything that the shipped ones don't use.
 const whole = `
-bus: {url: "nats://nats.internal:4222", credentials: /run/secrets/nats.creds, prefix: plumbline}
+bus: {url: "nats://nats.internal:4222", credentials: /run/secrets/nats.creds, prefix: plumbline, inbox_prefix: _INBOX_validator, replicas: 3,
+  tls: {authorities: ca.pem, certificate: client.pem, key: client.key}}
 services:
   plum:
     environments:

@@ -61,12 +61,7 @@ func setDefault[T any](l *loader, value *T, to T, path ...string) {
 // resolvePaths makes every path independent of the file that named it.
 func (l *loader) resolvePaths() {
 	c := l.config
-	if c.Bus.Store != "" {
-		c.Bus.Store = l.path(l.at("bus", "store"), c.Bus.Store)
-	}
-	if c.Bus.Credentials != "" {
-		c.Bus.Credentials = l.path(l.at("bus", "credentials"), c.Bus.Credentials)
-	}
+	l.busPaths(&c.Bus)
 	for name, connection := range c.Connections {
 		if m := connection.MTLS; m != nil {
 			m.Certificate = l.path(l.at("connections", name, "certificate"), m.Certificate)
@@ -102,13 +97,7 @@ func (l *loader) resolveSecrets() {
 		c.Reporters[name].Slack.Token.resolve(l)
 	}
 	l.resolveTokens()
-	if c.Bus.Credentials != "" && !l.source.WithoutSecrets {
-		data, problem := l.readSecret(c.Bus.Credentials)
-		if problem != "" {
-			l.problem(l.at("bus", "credentials"), "%s", problem)
-		}
-		c.revealed = append(c.revealed, NewSecret(string(data)))
-	}
+	l.busSecrets(c.Bus)
 }
 
 // MinToken is the least length of a token: a shorter one can be guessed.

@@ -3,7 +3,6 @@ package configs
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -44,37 +43,6 @@ func (l *loader) validate() {
 func (l *loader) name(name string, path ...string) {
 	if err := plumbline.CheckName(name); err != nil {
 		l.problem(l.keys[strings.Join(path, separator)], "%s", err)
-	}
-}
-
-func (l *loader) bus(b Bus) {
-	if err := plumbline.CheckName(b.Prefix); err != nil {
-		l.problem(l.at("bus", "prefix"), "%s", err)
-	}
-	if b.Embedded() {
-		switch {
-		case b.Credentials != "":
-			l.problem(l.at("bus", "credentials"), "credentials without url: the embedded bus takes none")
-		case b.Store == "":
-			l.hinted(l.at("bus"), "name the bus: url: nats://HOST:4222, or embed one: store: ../data", "neither url nor store")
-		}
-		if b.Listen == "" {
-			return // nobody but the daemon itself
-		}
-		if host := l.address(b.Listen, "bus", "listen"); host != "" && !isLoopback(host) {
-			l.hinted(l.at("bus", "listen"), "listen on 127.0.0.1, or run nats-server and name it by url",
-				"the embedded bus has no accounts, and %q is beyond loopback", b.Listen)
-		}
-		return
-	}
-	for server := range strings.SplitSeq(b.URL, ",") {
-		u, err := url.Parse(strings.TrimSpace(server))
-		switch {
-		case err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
-			l.problem(l.at("bus", "url"), "no URL of a bus, want nats://HOST:PORT, tls://, ws:// or wss://")
-		case u.User != nil:
-			l.hinted(l.at("bus", "url"), "use credentials: FILE", "a URL with a secret in it")
-		}
 	}
 }
 

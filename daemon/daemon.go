@@ -96,7 +96,8 @@ func (d *Daemon) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	settings := d.options.Config.Bus
-	options := bus.Options{URL: settings.URL, Credentials: settings.Credentials, Prefix: settings.Prefix, Name: d.options.Name, Log: d.log}
+	options := BusOptions(settings)
+	options.Name, options.Log = d.options.Name, d.log
 	if settings.URL == "" {
 		embedded, err := bus.StartEmbedded(bus.EmbeddedOptions{Store: settings.Store, Listen: settings.Listen, Log: d.log})
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/daemon"
 )
 
 // connectTimeout bounds how long a command waits for a connection, or until an event is stored; lookTimeout for all that it
@@ -34,10 +35,9 @@ func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	b, err := bus.Connect(bounded, bus.Options{
-		URL: address.URL, Credentials: address.Credentials, Prefix: address.Prefix, Name: "plumbline command",
-		Log: slog.New(slog.DiscardHandler),
-	})
+	options := daemon.BusOptions(address)
+	options.Name, options.Log = "plumbline command", slog.New(slog.DiscardHandler)
+	b, err := bus.Connect(bounded, options)
 	if err != nil {
 		return nil, unknownf("%w\nis the daemon running? plumbline serve starts it; --config names its configuration", err)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/daemon"
 	"github.com/plumbline-dev/plumbline/sandbox"
 )
 
@@ -63,15 +65,14 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	if f.rate < 0 {
 		return usagef("--rate %g: want 0 or more requests a second", f.rate)
 	}
-	address := f.bus
-	if address == "" {
-		b, err := a.busAddress()
-		if err != nil {
+	address := configs.Bus{URL: f.bus}
+	if f.bus == "" {
+		var err error
+		if address, err = a.busAddress(); err != nil {
 			return err
 		}
-		address = b.URL
 	}
-	announcer := &announcer{url: address, service: f.service}
+	announcer := &announcer{options: daemon.BusOptions(address), service: f.service}
 	defer announcer.close()
 	s, err := sandbox.Start(ctx, sandbox.Options{
 		Blue: f.blue, Green: f.green, Switch: f.front, Control: f.control, Rate: f.rate, Rand: rand.Reader,
@@ -113,15 +114,17 @@ func publishSwitch(b *bus.Bus, service string) sandbox.PublishFunc {
 
 // An announcer connects to the bus when the first switch must be told, and keeps the connection.
 type announcer struct {
-	url, service string
-	mu           sync.Mutex
-	bus          *bus.Bus
+	options bus.Options
+	service string
+	mu      sync.Mutex
+	bus     *bus.Bus
 }
 
 func (n *announcer) publish(ctx context.Context, to plumbline.Color, reason plumbline.SwitchReason) error {
 	n.mu.Lock()
 	if n.bus == nil {
-		b, err := bus.Connect(ctx, bus.Options{URL: n.url, Name: "plumbline sandbox", Log: slog.New(slog.DiscardHandler)})
+		n.options.Name, n.options.Log = "plumbline sandbox", slog.New(slog.DiscardHandler)
+		b, err := bus.Connect(ctx, n.options)
 		if err != nil {
 			n.mu.Unlock()
 			return err
