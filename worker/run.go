@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/internal/failpoint"
 	"github.com/plumbline-dev/plumbline/runner"
 )
 
@@ -54,6 +55,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	if before >= MaxAttempts {
 		return end(plumbline.CauseUnfinished, fmt.Sprintf("the run was started %d times and never ended", before))
 	}
+	failpoint.Reach(failpoint.RunStarted)
 	if err := w.intend(asking, plan); err != nil {
 		return plumbline.Verdict{}, err
 	}
@@ -90,6 +92,7 @@ func (w *Worker) judge(ctx context.Context, plan plumbline.Plan, run plumbline.R
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-watching
+	failpoint.Reach(failpoint.RunAsked)
 	switch {
 	case cause == nil:
 		return plumbline.Judge(plan, results, w.Now()), nil

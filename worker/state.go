@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/internal/failpoint"
 )
 
 // A Delivery is one message of the event stream in a handler's hands. The handler settles it with Done or Later;
@@ -55,6 +56,7 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return s.bury(ctx, d, err.Error())
 	}
+	failpoint.Reach(failpoint.EventTaken)
 	policy, known := s.Policy(event.Service)
 	if _, _, elsewhere := s.Records.Memory.Get(event.Service); !known && elsewhere && d.Deliveries() < elsewhereTries {
 		return d.Later(elsewhereDelay) // a daemon with another configuration made its record, and may take the event
@@ -76,6 +78,7 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 	case letter != "":
 		return s.bury(ctx, d, letter)
 	}
+	failpoint.Reach(failpoint.RecordMoved)
 	if record.Applied == event.Sequence {
 		for _, entry := range record.Outbox {
 			if err := s.Say(ctx, entry); err != nil {
@@ -84,6 +87,8 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 			s.Log.Info(entry.Text, "service", entry.Service, "event", entry.Event)
 		}
 	}
+	failpoint.Reach(failpoint.RecordTold)
+	defer failpoint.Reach(failpoint.EventSettled)
 	return d.Done(ctx)
 }
 
@@ -138,6 +143,7 @@ func (s *State) bury(ctx context.Context, d Delivery, reason string) error {
 	if err := d.DeadLetter(ctx, reason); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.LetterWritten)
 	s.Log.Warn("dead letter", "service", d.Service(), "reason", reason)
 	if s.Lost != nil {
 		s.Lost(d.Service(), reason)

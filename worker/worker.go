@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/internal/failpoint"
 	"github.com/plumbline-dev/plumbline/runner"
 )
 
@@ -138,6 +139,7 @@ func (w *Worker) handle(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return d.Done(ctx) // the state handler writes the dead letter
 	}
+	failpoint.Reach(failpoint.RunTaken)
 	settings, known := w.Settings(event.Service)
 	if !known {
 		return d.Done(ctx)
@@ -156,9 +158,12 @@ func (w *Worker) handle(ctx context.Context, d Delivery) error {
 	if verdict.Run != event.Run || verdict.Service != event.Service || verdict.Color != event.Color || verdict.Event.Sequence != event.Sequence {
 		return fmt.Errorf("the verdict that is kept for run %s is about run %s of %s %s", event.Run, verdict.Run, verdict.Service, verdict.Color)
 	}
+	failpoint.Reach(failpoint.VerdictWritten)
 	if err := w.note(ctx, verdict); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.VerdictTold)
+	defer failpoint.Reach(failpoint.RunSettled)
 	return d.Done(ctx)
 }
 
@@ -254,6 +259,7 @@ func (w *Worker) note(ctx context.Context, v plumbline.Verdict) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.VerdictNoted)
 	w.Records.Memory.Progress(v.Run, 0, 0)
 	log := w.Log.With("service", v.Service, "color", v.Color, "version", v.Release.Version, "trigger", v.Trigger, "outcome", v.Outcome)
 	if v.Cause != "" {
