@@ -41,7 +41,7 @@ type providerCheck struct {
 func (e *engine) provider(r *reader, d Definition, connection *yaml.Node, effect plumbline.Effect, inquire func(context.Context, *inquiry) error) (Compiled, strictyaml.Problems) {
 	if connection == nil {
 		r.wrongHint(d.Value, "write connection: NAME", "%s needs a connection", d.Key)
-		return Compiled{}, r.problems
+		return Compiled{Name: d.Key}, r.problems
 	}
 	c := &providerCheck{engine: e, kind: d.Key, connection: r.providersConnection(connection, d.Key), inquire: inquire}
 	if d.Expect != nil {

@@ -64,11 +64,26 @@ func story(c plumbline.Result) string {
 	for i, s := range c.Steps {
 		line(fmt.Sprintf("step %d ", i+1), strings.TrimSpace(fmt.Sprintf("%s: %s %s", s.Name, s.Outcome, s.Reason)))
 	}
+	line("class: ", kindOf(c))
 	line("attribution: ", attributed(c))
+	for _, warning := range c.Warnings {
+		line("warning: ", warning)
+	}
 	line("impact: ", c.Impact)
 	line("cure: ", c.Cure)
 	line("owner: ", c.Owner)
 	return out.String()
+}
+
+// kindOf is what kind of failure a provider gave, and how far the question got; nothing where no provider was asked.
+func kindOf(c plumbline.Result) string {
+	switch {
+	case c.Class == "", c.Tier == "" && c.Class == plumbline.ClassProtocol:
+		return ""
+	case c.Tier == "":
+		return string(c.Class)
+	}
+	return fmt.Sprintf("%s, got as far as %s", c.Class, c.Tier)
 }
 
 // attributed is whose fault a failure is, if that is known.

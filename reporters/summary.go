@@ -68,8 +68,11 @@ func failures(v plumbline.Verdict) (named []failure, more int) {
 			}
 			f := failure{name: c.Name, reason: c.Reason, advisory: severity == plumbline.Advisory,
 				impact: c.Impact, cure: c.Cure, owner: c.Owner}
-			if c.Attribution == plumbline.AttributedShared {
+			switch c.Attribution {
+			case plumbline.AttributedShared:
 				f.reason += " (the live color fails it, too)"
+			case plumbline.AttributedRelease:
+				f.reason += " (the live color passes it)"
 			}
 			named = append(named, f)
 		}
@@ -110,7 +113,21 @@ func happensIdle(v plumbline.Verdict, g plumbline.Gate) string {
 	case v.Passed():
 		return fmt.Sprintf("Traffic stays on %s: the gate of %s is %s: %s", v.Color.Other(), v.Color, g.Gate, g.Reason)
 	}
-	return fmt.Sprintf("Traffic stays on %s", v.Color.Other())
+	return fmt.Sprintf("Traffic stays on %s%s", v.Color.Other(), whose(v))
+}
+
+// whose says whose fault a failure is, and what to do.
+func whose(v plumbline.Verdict) string {
+	switch v.Attribution {
+	case plumbline.AttributedRelease:
+		return ". It is the release: the live color passes the same"
+	case plumbline.AttributedShared:
+		return fmt.Sprintf(". It is not the release: the live color fails the same way. When that is over: plumbline validate %s %s", v.Service, v.Color)
+	}
+	if v.Unreached {
+		return fmt.Sprintf(". Neither color could be asked: look at the network of plumbline, then: plumbline validate %s %s", v.Service, v.Color)
+	}
+	return ""
 }
 
 func happensLive(v plumbline.Verdict, g plumbline.Gate) string {
@@ -120,6 +137,9 @@ func happensLive(v plumbline.Verdict, g plumbline.Gate) string {
 			v.Color, v.Color.Other(), v.Service, v.Color.Other())
 	case v.Passed():
 		return fmt.Sprintf("Traffic stays on %s, which serves it well", v.Color)
+	}
+	if v.Attribution == plumbline.AttributedShared {
+		return fmt.Sprintf("Traffic stays on %s: the standby fails the same way, so a rollback isn't advised", v.Color)
 	}
 	return fmt.Sprintf("Traffic stays on %s: a rollback isn't advised", v.Color)
 }

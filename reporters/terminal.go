@@ -65,6 +65,13 @@ func (p Page) Text(v plumbline.Verdict) string {
 		}
 	}
 	out.skipped(v.Checks)
+	for _, c := range v.Checks {
+		for _, warning := range c.Warnings {
+			if c.Outcome == plumbline.Passed {
+				out.lines("  ! ", c.Name+"  "+warning, s.Yellow)
+			}
+		}
+	}
 	out.list("  ~ ", "flaky: ", flaky)
 	out.list("  ◔ ", "slow: ", slow)
 	fmt.Fprintln(&out, s.Dim("  "+counts(v.Counts)+took(v)+" · run "+v.Run))
@@ -144,11 +151,19 @@ func (p *page) problem(c plumbline.Result) {
 			p.lines(indent, reason, nil)
 		}
 	}
-	switch c.Attribution {
-	case plumbline.AttributedShared:
+	if kind := kindOf(c); kind != "" {
+		p.lines(indent, kind, s.Dim)
+	}
+	switch {
+	case c.Waved:
+		p.lines(indent, "the live color fails it, too, which is only told", s.Yellow)
+	case c.Attribution == plumbline.AttributedShared:
 		p.lines(indent, "the live color fails it, too", s.Yellow)
-	case plumbline.AttributedRelease:
+	case c.Attribution == plumbline.AttributedRelease:
 		p.lines(indent, "the live color passes it", s.Yellow)
+	}
+	for _, warning := range c.Warnings {
+		p.lines(indent, warning, s.Yellow)
 	}
 	for _, line := range []struct{ label, text string }{{"impact", c.Impact}, {"cure", c.Cure}, {"owner", c.Owner}} {
 		if line.text != "" {

@@ -40,15 +40,17 @@ func (s *session) attribute(ctx context.Context, at *seat, result plumbline.Resu
 	if !s.controllable(c) {
 		return result
 	}
-	for {
+	for shared := false; ; {
 		if result.Outcome != plumbline.Failed && result.Outcome != plumbline.Errored || ctx.Err() != nil {
 			return result
 		}
 		at.leave()
 		result.Control = s.control(ctx, c)
 		result.Attribution = plumbline.Attribute(result, result.Control, s.independent(c))
-		waited := time.Since(begun) + sharedPause
-		if result.Attribution != plumbline.AttributedShared || c.OnShared != plumbline.SharedWait || waited > c.WaitFor || !at.rest(ctx, sharedPause) {
+		waited, was := time.Since(begun)+sharedPause, shared
+		shared = result.Attribution == plumbline.AttributedShared
+		recovers := was && result.Attribution == plumbline.AttributedRelease // what is over may be over for both
+		if !shared && !recovers || c.OnShared != plumbline.SharedWait || waited > c.WaitFor || !at.rest(ctx, sharedPause) {
 			return result
 		}
 		s.forget(c)
