@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,15 +66,18 @@ func TestDocs(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	d := &docs{stage: s, config: commandConfig(t, s)}
+	d := &docs{stage: s, config: commandConfig(t, s), kinds: map[string]string{}}
+	for _, b := range blocks(t) {
+		if b.info == "yaml config" {
+			t.Run(b.file+" config", func(t *testing.T) { d.settings(t, b) })
+		}
+	}
 	for _, b := range blocks(t) {
 		switch b.info {
 		case "yaml suite":
 			t.Run(b.file+" suite", func(t *testing.T) { d.suite(t, b) })
 		case "yaml load":
 			t.Run(b.file+" load", func(t *testing.T) { d.load(t, b) })
-		case "yaml config":
-			t.Run(b.file+" config", func(t *testing.T) { d.settings(t, b) })
 		case "yaml":
 			t.Run(b.file+" controller", func(t *testing.T) { d.controller(t, b) })
 		case "json event":
@@ -86,7 +91,7 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	for _, kind := range configs.ConnectionKinds() {
-		if !slices.Contains(d.kinds, kind) {
+		if !slices.Contains(slices.Collect(maps.Values(d.kinds)), kind) {
 			t.Errorf("no example of a connection of kind %s", kind)
 		}
 	}
@@ -99,7 +104,7 @@ type docs struct {
 	*stage
 	config                   string
 	suites, events, commands int
-	kinds                    []string // of connections
+	kinds                    map[string]string // of the connections that the documents have, by name
 }
 
 // commandConfig is a configuration that brings commands to the stage's bus.
@@ -121,14 +126,18 @@ func (d *docs) suite(t *testing.T, b block) {
 	d.run(t, 0, "run", file, "--environment", "plum/green", "--version", d.sandbox.Green.Condition().Release.Version)
 }
 
-// load reads a suite that asks what the sandbox hasn't.
+// load reads a suite that asks what the sandbox hasn't, with the connections that the documents have.
 func (d *docs) load(t *testing.T, b block) string {
 	d.suites++
 	file := filepath.Join(t.TempDir(), "suite.yaml")
 	if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := suites.Load([]string{file}, daemon.SuiteOptions(d.daemon.Config(), redact.New().String)); err != nil {
+	options := daemon.SuiteOptions(d.daemon.Config(), redact.New().String)
+	known := options.KindOf
+	options.Connections = slices.AppendSeq(options.Connections, maps.Keys(d.kinds))
+	options.KindOf = func(name string) string { return cmp.Or(known(name), d.kinds[name]) }
+	if _, err := suites.Load([]string{file}, options); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -144,8 +153,8 @@ func (d *docs) settings(t *testing.T, b block) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v\n%s", err, warnings, text)
 	}
-	for _, connection := range config.Connections {
-		d.kinds = append(d.kinds, connection.Kind)
+	for name, connection := range config.Connections {
+		d.kinds[name] = connection.Kind
 	}
 }
 
