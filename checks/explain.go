@@ -110,7 +110,10 @@ func reason(err error, phase string) string {
 		dial      *net.OpError
 		timeout   net.Error
 	)
+	var refused forbidden
 	switch {
+	case errors.As(err, &refused):
+		return refused.text
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host " + dns.Name
 	case errors.As(err, &dns):

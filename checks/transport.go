@@ -17,9 +17,9 @@ import (
 const MaxHeaderBytes = 64 << 10
 
 // NewTransport keeps as many idle connections to a host as there are checks at once, obeys no proxy, decompresses gzip
-// alone, and bounds headers. Deadlines come from the context of each check.
+// alone, and bounds headers. Deadlines come from the context of each check, and Guard says where it may connect to.
 func NewTransport(concurrency int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
 	return &http.Transport{
 		Proxy:                  nil,
 		DialContext:            dialer.DialContext,

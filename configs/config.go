@@ -68,6 +68,7 @@ type Service struct {
 type Environment struct {
 	URL         string            `yaml:"url"`
 	Vars        map[string]any    `yaml:"vars"`        // as JSON has them
+	Allow       []string          `yaml:"allow"`       // hosts and networks that its checks may reach though they are private
 	Connections map[string]string `yaml:"connections"` // the name that suites use → the connection that is meant for this color
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -199,6 +200,20 @@ func (c *Connection) URL() string {
 		return c.MTLS.URL
 	}
 	return c.SigV4.URL
+}
+
+// Addresses are the URLs that the connection is asked at, those of its secrets that are one among them.
+func (c *Connection) Addresses() []string {
+	all := []string{c.URL()}
+	if c.OAuth2 != nil {
+		all = append(all, c.OAuth2.TokenURL)
+	}
+	for _, secret := range c.secrets() {
+		if value := secret.Reveal(); strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://") {
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // secrets are the connection's, in an order that doesn't change.

@@ -2,9 +2,11 @@ package configs
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/strictyaml"
@@ -65,6 +67,17 @@ func (l *loader) address(text string, path ...string) string {
 		return "0.0.0.0"
 	}
 	return host
+}
+
+// allow refuses what is neither a host nor a network.
+func (l *loader) allow(list []string, path []string) {
+	for i, allowed := range list {
+		_, err := netip.ParsePrefix(allowed)
+		host := allowed != "" && !strings.ContainsAny(allowed, "*?@/ ") && (!strings.Contains(allowed, ":") || net.ParseIP(allowed) != nil)
+		if err != nil && !host {
+			l.hinted(l.at(path...).Content[i], "write db.plum.internal or 10.2.0.0/16", "%q is no host and no network", allowed)
+		}
+	}
 }
 
 func isLoopback(host string) bool {

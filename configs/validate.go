@@ -89,6 +89,7 @@ func (l *loader) environmentOf(service string, color plumbline.Color, e *Environ
 	} else {
 		l.webURL(e.URL, append(path, "url")...)
 	}
+	l.allow(e.Allow, append(path, "allow"))
 	known := slices.Sorted(maps.Keys(l.config.Connections))
 	for _, name := range slices.Sorted(maps.Keys(e.Connections)) {
 		to := e.Connections[name]

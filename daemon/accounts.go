@@ -12,9 +12,10 @@ import (
 )
 
 // SuiteOptions are how suites are read with the accounts, secrets and limits of a configuration, and whatever else with
-// gives to checks. Who has them asked closes their Connections afterwards.
+// gives to checks, which reach what the configuration lets them. Who has them asked closes their Connections afterwards.
 func SuiteOptions(config *configs.Config, redact func(string) string, with ...func(*checks.Clients)) suites.Options {
 	transport := checks.NewTransport(config.Limits.Concurrency)
+	checks.Guard(transport, egressOf(config))
 	connections := checks.NewConnections(connectionsOf(config), transport, time.Now)
 	clients := checks.Clients{Transport: transport, BodyLimit: int64(config.Limits.Body), Connections: connections,
 		Redact: redact, Secret: secretsOf(config)}

@@ -154,6 +154,9 @@ func (a *app) job(paths []string, f runFlags) (job, error) {
 	receiving := func(c *checks.Clients) {
 		c.Callbacks, j.accounts = j.receiver.Open, c.Connections
 		c.Transport.MaxIdleConnsPerHost = max(c.Transport.MaxIdleConnsPerHost, f.concurrency)
+		if f.environment == "" {
+			checks.Guard(c.Transport, checks.Egress{Anywhere: true}) // a person names the target here, no configuration
+		}
 	}
 	options := suites.Options{}
 	j.config = config
