@@ -40,10 +40,16 @@ type Entry struct {
 	By       string    `json:"by,omitempty"`
 	Gap      bool      `json:"gap,omitempty"`    // traffic moved under a gate that wasn't open
 	Letter   uint64    `json:"letter,omitempty"` // the dead letter that was dropped, by its number
-	Config   string    `json:"config_digest,omitempty"`
-	Changes  []string  `json:"changes,omitempty"` // of a reload
-	Weaker   []string  `json:"weaker,omitempty"`  // those of a reload by which a gate opens more easily
+	Reload   *Reload   `json:"reload,omitempty"`
 	Text     string    `json:"text"`
+}
+
+// A Reload is what a daemon does differently from now on.
+type Reload struct {
+	From    string   `json:"from"`             // digest of the configuration before
+	To      string   `json:"to"`               // and of the one that is in force
+	Changes []string `json:"changes"`          // what differs, a line each
+	Weaker  []string `json:"weaker,omitempty"` // by what a gate opens more easily than before
 }
 
 // ID makes a repeated write of the same entry recognizable.

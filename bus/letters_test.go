@@ -51,7 +51,9 @@ type served struct {
 
 const aRelease = `{"specversion":"1.0","id":"e1","source":"/ci","type":"dev.plumbline.release.deployed.v1","data":{"service":"plum","color":"green","version":"2"}}`
 
-func event(body string) *nats.Msg { return &nats.Msg{Subject: "plumbline.event.plum", Data: []byte(body)} }
+func event(body string) *nats.Msg {
+	return &nats.Msg{Subject: "plumbline.event.plum", Data: []byte(body)}
+}
 
 // A replay is the same event with the same run, and says of itself that it is one.
 func TestReplayIsTheSameEvent(t *testing.T) {
