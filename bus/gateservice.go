@@ -82,18 +82,32 @@ func (b *Bus) answerGate(ctx context.Context, r micro.Request, answer func(conte
 	var refusal *GateError
 	switch {
 	case err == nil:
-		err = r.Respond(body)
+		err = b.reply(r, body, nil)
 	case errors.Is(err, ErrSilent) || ctx.Err() != nil:
 		return
 	case errors.As(err, &refusal):
-		err = r.Error(strconv.Itoa(refusal.Status), oneLine(refusal.Text), nil)
+		err = b.reply(r, nil, refused(strconv.Itoa(refusal.Status), oneLine(refusal.Text)))
 	default:
 		b.log.Error("a gate question was not answered", "subject", r.Subject(), "error", err)
-		err = r.Error("500", "internal error: see the daemon's log", nil)
+		err = b.reply(r, nil, refused("500", "internal error: see the daemon's log"))
 	}
 	if err != nil {
 		b.log.Warn("the answer of a gate was not sent", "subject", r.Subject(), "error", err)
 	}
+}
+
+// reply answers on the connection itself: what a micro.Request notes of its own answers is read as soon as the handler
+// is back, and questions are answered behind it.
+func (b *Bus) reply(r micro.Request, body []byte, header nats.Header) error {
+	if r.Reply() == "" {
+		return nats.ErrMsgNoReply
+	}
+	return b.conn.PublishMsg(&nats.Msg{Subject: r.Reply(), Data: body, Header: header})
+}
+
+// refused are the headers that make an answer an error, as the NATS services API has them.
+func refused(code, text string) nats.Header {
+	return nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {text}}
 }
 
 // AskGate asks the daemons until one answers or ctx is done. The error wraps ErrNoDaemon if none listens, and is a
