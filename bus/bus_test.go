@@ -98,14 +98,17 @@ func background(t *testing.T, run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// receive waits for a value as long as a busy machine may take.
+// patience is as long as a busy machine may take. Nothing waits for it that went well.
+const patience = time.Minute
+
+// receive waits for a value.
 func receive[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing came in 20 s")
+	case <-time.After(patience):
+		t.Fatalf("nothing came in %s", patience)
 		panic("unreachable")
 	}
 }
@@ -113,9 +116,9 @@ func receive[T any](t *testing.T, c <-chan T) T {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in 20 s: %s", what)
+			t.Fatalf("not in %s: %s", patience, what)
 		}
 	}
 }

@@ -35,6 +35,11 @@ func (m *mailbox) open(_ context.Context, at string) (checks.Callback, error) {
 	m.opened++
 	m.at = at
 	return checks.Callback{URL: callbackURL, Close: func() { m.closed++ }, Next: func(ctx context.Context) (checks.Received, error) {
+		select { // what is there comes first, however late it is
+		case r := <-m.arrived:
+			return r, nil
+		default:
+		}
 		select {
 		case r := <-m.arrived:
 			return r, nil
@@ -143,9 +148,18 @@ func TestCallbackAtAStandingAddress(t *testing.T) {
 }
 
 func TestCallbackIsCutOff(t *testing.T) {
-	clients, _ := waiting(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	clients, m := waiting(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	clients.Callbacks = func(ctx context.Context, at string) (checks.Callback, error) {
+		callback, err := m.open(ctx, at)
+		next := callback.Next
+		callback.Next = func(ctx context.Context) (checks.Received, error) {
+			cancel(context.DeadlineExceeded)
+			return next(ctx)
+		}
+		return callback, err
+	}
 	at := serve(t, answering(200, "", "{}"))
 	_, err := compile(t, clients, "callback: {send: {post: /test, body: $(callback.url)}}").Probe(ctx, askOf(at))
 	if err == nil || errors.Is(err, plumbline.ErrFailed) || !strings.Contains(err.Error(), "waiting for the callback") {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"github.com/plumbline-dev/plumbline"
@@ -108,7 +107,7 @@ func TestDNS(t *testing.T) {
 			if test.expect != "" {
 				check += ", expect: " + test.expect
 			}
-			_, err := within(t, 300*time.Millisecond, compile(t, clientsOf(t), check+"}"), askOf("http://x"))
+			_, err := within(t, test.want, compile(t, clientsOf(t), check+"}"), askOf("http://x"))
 			ends(t, err, test.want, test.failed)
 		})
 	}
@@ -122,8 +121,8 @@ func TestDNSAsksAgain(t *testing.T) {
 			zone(t, w, q, "plum.example. 60 A 10.0.0.8")
 		}
 	})
-	_, err := within(t, 8*time.Second, compile(t, clientsOf(t), "{dns: {name: plum.example, resolver: '"+lossy+"'}}"), askOf("http://x"))
-	if err != nil || asked.Load() != 2 {
+	_, err := within(t, "", compile(t, clientsOf(t), "{dns: {name: plum.example, resolver: '"+lossy+"'}}"), askOf("http://x"))
+	if err != nil || asked.Load() < 2 {
 		t.Errorf("got %v after %d questions", err, asked.Load())
 	}
 }

@@ -121,7 +121,7 @@ func TestGRPC(t *testing.T) {
 			if len(problems.Errors()) > 0 {
 				t.Fatal(problems)
 			}
-			_, err := within(t, 500*time.Millisecond, compiled, askOf("http://"+plain))
+			_, err := within(t, test.want, compiled, askOf("http://"+plain))
 			ends(t, err, test.want, test.failed)
 		})
 	}

@@ -89,7 +89,7 @@ func askOf(url string) plumbline.Ask {
 
 func probe(t testing.TB, prober plumbline.Prober, ask plumbline.Ask) (plumbline.Answer, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return prober.Probe(ctx, ask)
 }

@@ -34,11 +34,11 @@ var bomb = sync.OnceValue(func() []byte {
 	return bytes.Repeat(one.Bytes(), 64) // members behind one another are one stream
 })
 
-// Each of these targets is told apart in words of its own, soon after the check's time is over, and none takes more
-// memory than an honest one of the largest size.
+// Each of these targets is told apart in words of its own, once the check's time is over at the latest (left alone, they
+// would take minutes), and none takes more memory than an honest one of the largest size.
 func TestHostileTargets(t *testing.T) {
 	a, stranger := newNotary(t), newNotary(t)
-	const patience, slack, most = 500 * time.Millisecond, time.Second, 48 << 20
+	const slack, most = 20 * time.Second, 48 << 20
 	elsewhere := serve(t, answering(200, "", "stolen"))
 	web := func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
@@ -142,11 +142,11 @@ func TestHostileTargets(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			started := time.Now()
-			_, err := within(t, patience, check, askOf(target.url))
+			_, err := within(t, target.want, check, askOf(target.url))
 			took := time.Since(started)
 			runtime.ReadMemStats(&after)
 			ends(t, err, strings.ReplaceAll(target.want, "URL", target.url), target.failed)
-			if took > patience+slack {
+			if took > timeFor(target.want)+slack {
 				t.Errorf("it took %s", took)
 			}
 			if used := after.TotalAlloc - before.TotalAlloc; used > most {

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/plumbline-dev/plumbline/checks"
@@ -110,7 +109,7 @@ func TestWebSocket(t *testing.T) {
 			if len(problems.Errors()) > 0 {
 				t.Fatal(problems)
 			}
-			answer, err := within(t, 300*time.Millisecond, compiled, askOf(server.URL))
+			answer, err := within(t, test.want, compiled, askOf(server.URL))
 			ends(t, err, test.want, test.failed)
 			if name == "down" && answer.Status != 503 {
 				t.Errorf("got status %d", answer.Status)

@@ -158,7 +158,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	secrets["path of the hook"], secrets["issued token"] = "hookcanaryhookcanary", issued
 
 	sent := publish(t, b, plumbline.Event{Kind: plumbline.EventDeployed, Color: plumbline.Green, Release: plumbline.Release{Version: "2"}})
-	if _, err := b.Conn().Request("plumbline.event.plum", []byte(`{"specversion":"1.0"}`), 5*time.Second); err != nil {
+	if _, err := b.Conn().Request("plumbline.event.plum", []byte(`{"specversion":"1.0"}`), patience); err != nil {
 		t.Fatal(err)
 	}
 	v := verdict(t, b, sent)
@@ -168,7 +168,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	until(t, "the record has the verdict", func() bool { r, _ := d.Record("plum"); return r.Colors[plumbline.Green].Last != nil })
 	select {
 	case <-told:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("Slack never heard of the verdict")
 	}
 	tapHTTP(t, tap, d, sent.Run)
@@ -247,7 +247,7 @@ func tapStreams(t *testing.T, tap *wiretap, b *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	names := js.StreamNames(ctx)
 	for name := range names.Name() {

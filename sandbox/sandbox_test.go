@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	plumbline "github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/sandbox"
@@ -78,7 +77,7 @@ func (c caller) do(method, path, contentType, body string) answer {
 }
 
 // web keeps no connections, so that no test waits for another's.
-var web = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+var web = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 
 func (c caller) get(path string) answer { c.t.Helper(); return c.do("GET", path, "", "") }
 func (c caller) put(path, body string) answer {

@@ -171,7 +171,7 @@ func TestKilledInMidRun(t *testing.T) {
 	if !v.Passed() || v.Worker != second || first == second {
 		t.Errorf("verdict %s (%s) of %s, begun by %s, want a pass of another", v.Outcome, v.Reason, v.Worker, first)
 	}
-	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "20s", "--config", p.config)
+	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "1m", "--config", p.config)
 	if n := p.client.count(t, "PLUMBLINE_VERDICTS", "plumbline.verdict.>"); n != 1 {
 		t.Errorf("%d verdicts, want 1", n)
 	}
@@ -192,7 +192,7 @@ func TestServerKilledInMidRun(t *testing.T) {
 	if v := p.client.verdict(t, plumbline.Green, "2"); !v.Passed() {
 		t.Errorf("verdict %s (%s), want a pass", v.Outcome, v.Reason)
 	}
-	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "20s", "--config", p.config)
+	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "1m", "--config", p.config)
 	p.green.deploy("3", "well")
 	p.client.publish(t, "plumbline.event.plum", released("build-3", plumbline.Green, "3"))
 	if v := p.client.verdict(t, plumbline.Green, "3"); !v.Passed() {
@@ -220,7 +220,7 @@ func TestKilledWithItsBus(t *testing.T) {
 	p.green.deploy("2", "well")
 	p.serve(t)
 	plumblineExits(t, 0, nil, "release", "plum", "green", "--version", "2", "--id", "build-2", "--wait", "--config", p.config)
-	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "20s", "--config", p.config)
+	plumblineExits(t, 0, nil, "gate", "plum", "green", "--version", "2", "--wait", "--timeout", "1m", "--config", p.config)
 	if n := newStockClient(t, p.bus).count(t, "PLUMBLINE_VERDICTS", "plumbline.verdict.>"); n != 1 {
 		t.Errorf("%d verdicts, want 1", n)
 	}
