@@ -5,15 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // The headers of a dead letter.
@@ -26,10 +23,11 @@ const (
 	HeaderOriginal  = "Plumbline-Original-" // begins the names of the message's own headers
 )
 
-// The bounds of a dead letter in bytes: of both together, of the headers that are kept, and of the reason.
+// The bounds of a dead letter in bytes: of both together, of the headers that are kept, and of the reason. The server takes
+// no message with more than 64 KiB of headers.
 const (
 	maxDeadLetter = 900 << 10
-	maxHeaders    = 64 << 10
+	maxHeaders    = 48 << 10
 	maxReason     = 1 << 10
 	headSize      = 512
 )
@@ -94,47 +92,4 @@ func oneLine(text string) string {
 		return r
 	}, text)
 	return clip(text, maxReason)
-}
-
-// A DeadLetter is a message that couldn't be served.
-type DeadLetter struct {
-	At       time.Time
-	Service  string // "unknown" if the subject named none
-	Subject  string // where it was published
-	Reason   string
-	Sequence uint64 // in the event stream
-	SHA256   string // of the whole body, in hex
-	Size     int    // of what is kept of the body, in bytes
-	Headers  http.Header
-	Head     []byte // the first 512 bytes of the body
-}
-
-// DeadLetters are the last n, newest first.
-func (b *Bus) DeadLetters(ctx context.Context, n int) ([]DeadLetter, error) {
-	messages, err := b.tail(ctx, b.names.deadLetters(), []string{b.names.subject("deadletter", ">")}, n, false)
-	if err != nil {
-		return nil, fmt.Errorf("dead letters: %w", err)
-	}
-	letters := make([]DeadLetter, 0, len(messages))
-	for _, m := range slices.Backward(messages) {
-		letters = append(letters, b.deadLetter(m))
-	}
-	return letters, nil
-}
-
-func (b *Bus) deadLetter(m jetstream.Msg) DeadLetter {
-	h := m.Headers()
-	letter := DeadLetter{Service: strings.TrimPrefix(m.Subject(), b.names.subject("deadletter")+"."), Subject: h.Get(HeaderSubject),
-		Reason: h.Get(HeaderReason), SHA256: h.Get(HeaderSHA256), Size: len(m.Data()), Headers: http.Header{}}
-	letter.Sequence, _ = strconv.ParseUint(h.Get(HeaderSequence), 10, 64) // 0: somebody else wrote it
-	for name, values := range h {
-		if original, is := strings.CutPrefix(name, HeaderOriginal); is {
-			letter.Headers[original] = values
-		}
-	}
-	letter.Head = m.Data()[:min(headSize, len(m.Data()))]
-	if meta, err := m.Metadata(); err == nil {
-		letter.At = meta.Timestamp.UTC()
-	}
-	return letter
 }

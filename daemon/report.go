@@ -22,8 +22,11 @@ const (
 	reportsGiveUp = 15
 )
 
-// reporterPrefix begins the names of the reporters' consumers.
-const reporterPrefix = "reporter-"
+// reporterPrefix begins the names of the reporters' consumers; lettersSuffix ends those of their places in the dead letters.
+const (
+	reporterPrefix = "reporter-"
+	lettersSuffix  = "-letters"
+)
 
 // report starts a reporter. Each has a durable place in the verdicts, apart from everything that decides.
 func (d *Daemon) report(ctx context.Context, name string, settings *configs.Reporter) error {
@@ -35,6 +38,11 @@ func (d *Daemon) report(ctx context.Context, name string, settings *configs.Repo
 	d.group.Go(func() error {
 		return d.bus.ConsumeVerdicts(ctx, reporterPrefix+name, func(ctx context.Context, delivery *bus.VerdictDelivery) {
 			d.tell(ctx, name, reporter, filter, delivery)
+		})
+	})
+	d.group.Go(func() error {
+		return d.bus.ConsumeDeadLetters(ctx, reporterPrefix+name+lettersSuffix, func(ctx context.Context, delivery *bus.LettersDelivery) {
+			d.tellLost(ctx, name, reporter, filter, delivery)
 		})
 	})
 	return nil
@@ -60,20 +68,38 @@ func (d *Daemon) tell(ctx context.Context, name string, reporter reporters.Repor
 			cancel()
 		}
 	}
-	if retry, after := reporters.Retryable(err); err != nil && retry && delivery.Deliveries() < reportsGiveUp {
-		d.log.Warn("a report comes later", "reporter", name, "run", verdict.Run, "error", err)
-		if err := delivery.Later(max(after, min(reportPause<<(delivery.Deliveries()-1), reportMost))); err == nil || ctx.Err() != nil {
-			return
-		}
-	} else if err != nil && ctx.Err() == nil {
-		d.log.Error("a report was given up", "reporter", name, "run", verdict.Run, "error", err)
-	}
-	if ctx.Err() != nil && err != nil {
-		return // it comes again when the daemon does
+	if d.later(ctx, name, err, delivery) {
+		return
 	}
 	if err := delivery.Done(ctx); err != nil && ctx.Err() == nil {
 		d.log.Warn("a report could not be settled and may come twice", "reporter", name, "run", verdict.Run, "error", err)
 	}
+}
+
+// A reported is what a reporter was to tell.
+type reported interface {
+	Deliveries() int
+	Later(time.Duration) error
+}
+
+// later hands back what could not be told and may be told later, and says whether it comes again.
+func (d *Daemon) later(ctx context.Context, name string, err error, delivery reported) bool {
+	retry, after := reporters.Retryable(err)
+	switch {
+	case err == nil:
+		return false
+	case ctx.Err() != nil:
+		return true // it comes again when the daemon does
+	case !retry || delivery.Deliveries() >= reportsGiveUp:
+		d.log.Error("a report was given up", "reporter", name, "error", err)
+		return false
+	}
+	d.log.Warn("a report comes later", "reporter", name, "error", err)
+	pause := min(reportPause<<(delivery.Deliveries()-1), reportMost)
+	if err := delivery.Later(max(after, pause)); err != nil {
+		d.log.Warn("a report could not be handed back and waits for its time-out", "reporter", name, "error", err)
+	}
+	return true
 }
 
 // reportOf adds to a verdict what it means for traffic.

@@ -51,6 +51,54 @@ func TestReporterHasItsOwnPlace(t *testing.T) {
 	}
 }
 
+// A release that was put aside is told, in few messages however many there are, and not to those who want to hear of others.
+func TestLostReleaseIsTold(t *testing.T) {
+	heard := make(chan string, 8)
+	slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		heard <- r.URL.Path + string(body)
+		_, _ = io.WriteString(w, "ok")
+	}))
+	t.Cleanup(slack.Close)
+	config := "reporters:\n"
+	for name, on := range map[string]string{"all": "{}", "passes": "{outcome: [pass]}"} {
+		hook := filepath.Join(t.TempDir(), "hook")
+		write(t, hook, slack.URL+"/services/T0/B0/"+name)
+		config += "  " + name + ": {kind: slack, webhook: {file: " + hook + "}, on: " + on + "}\n"
+	}
+	h := build(t, config)
+	b := h.client(t)
+	js, err := jetstream.New(b.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"all", "passes"} {
+		until(t, "the reporter listens", func() bool {
+			_, err := js.Consumer(t.Context(), "PLUMBLINE_DEADLETTER", "reporter-"+name+"-letters")
+			return err == nil
+		})
+	}
+	for range 3 {
+		if _, err := js.Publish(t.Context(), "plumbline.event.plum", []byte(`{"oops": password=hunter2-s3cret}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case message := <-heard:
+		if !strings.HasPrefix(message, "/services/T0/B0/all") || !strings.Contains(message, "could not be served") || !strings.Contains(message, "plumbline deadletters") ||
+			strings.Contains(message, "hunter2") {
+			t.Errorf("Slack heard %s", message)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Slack heard nothing")
+	}
+	select {
+	case again := <-heard:
+		t.Errorf("Slack heard again: %s", again)
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
 func TestEveryRouteBeyondLoopbackNeedsAToken(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "token")
 	write(t, secret, "0123456789abcdef0123456789abcdef")

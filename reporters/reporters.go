@@ -26,6 +26,17 @@ type Report struct {
 
 	// PublicURL is where people reach the daemon; "" leaves the links out.
 	PublicURL string
+
+	// Lost are events that were put aside, oldest first: no verdict comes for them. A report of them has no verdict of
+	// its own.
+	Lost []Letter
+}
+
+// A Letter is an event that was put aside as a dead letter.
+type Letter struct {
+	Number  uint64
+	Service string // "unknown" if the event named none
+	Reason  string
 }
 
 // A Reporter tells one audience. Its errors never contain a secret.
@@ -37,6 +48,8 @@ type Reporter interface {
 func (r Report) News() bool {
 	v := r.Verdict
 	switch {
+	case len(r.Lost) > 0:
+		return true
 	case v.Trigger != plumbline.TriggerStandby:
 		return true
 	case v.Cause == plumbline.CauseSuperseded:
@@ -57,6 +70,11 @@ type Filter struct {
 func (f Filter) Wants(v plumbline.Verdict) bool {
 	return (len(f.Services) == 0 || slices.Contains(f.Services, v.Service)) &&
 		(len(f.Outcomes) == 0 || slices.Contains(f.Outcomes, v.Outcome))
+}
+
+// WantsLetter says whether the filter takes a dead letter, which is the failure of whoever sent it.
+func (f Filter) WantsLetter(l Letter) bool {
+	return f.Wants(plumbline.Verdict{Service: l.Service, Outcome: plumbline.Fail})
 }
 
 // An Error is a report that didn't arrive.

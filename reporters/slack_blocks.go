@@ -31,7 +31,10 @@ func (s *Slack) render(sum summary) message {
 	if text := failureText(sum, clean); text != "" {
 		m.blocks = append(m.blocks, section(text))
 	}
-	footer := escape(clean(sum.footer), maxReason) + " · " + runText(sum)
+	footer := escape(clean(sum.footer), maxReason)
+	if sum.run != "" {
+		footer += " · " + runText(sum)
+	}
 	m.blocks = append(m.blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, footer, false, true)))
 	if !sum.passed && len(s.mention) > 0 {
 		// Not verbatim: Slack itself must find the handle of a user group.

@@ -99,6 +99,16 @@ var reports = []struct {
 		func(g *plumbline.Gate) { g.Warning = "it fails as the live color does" })}, "The way back to green is open but at risk: it fails as"},
 	{"standby-recovered", reporters.Report{Verdict: standby(nil), Former: plumbline.Fail, Gate: gate(plumbline.GateOpen, plumbline.RoleStandby,
 		func(g *plumbline.Gate) { g.Readiness = plumbline.Ready })}, "The way back to green is open"},
+	{"event-lost", reporters.Report{Lost: letters(1)}, "It had no effect, and no verdict comes for it: plumbline deadletters show 7"},
+	{"events-lost", reporters.Report{Lost: letters(8)}, "They had no effect, and no verdict comes for them: plumbline deadletters list"},
+}
+
+// letters are events that were put aside, of a service each.
+func letters(n int) (lost []reporters.Letter) {
+	for i := range n {
+		lost = append(lost, reporters.Letter{Number: uint64(7 + i), Service: fmt.Sprint("plum-", i), Reason: "no event: not JSON <!channel>"})
+	}
+	return lost
 }
 
 func live(change func(*plumbline.Verdict)) plumbline.Verdict {

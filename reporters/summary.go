@@ -33,6 +33,9 @@ type failure struct {
 }
 
 func summarize(r Report) summary {
+	if len(r.Lost) > 0 {
+		return summarizeLost(r.Lost)
+	}
 	v := r.Verdict
 	s := summary{passed: v.Passed(), happens: happens(r), run: v.Run, footer: footer(v), reason: v.Reason}
 	verb := map[bool]string{true: "passed", false: "failed"}[v.Passed()]

@@ -24,9 +24,19 @@ func words() map[reflect.Type][]any {
 		reflect.TypeFor[plumbline.Cause](): of(plumbline.CauseChecks, plumbline.CauseSuperseded, plumbline.CauseDeadline, plumbline.CauseUnfinished,
 			plumbline.CauseRefused),
 		reflect.TypeFor[plumbline.Attribution](): of(plumbline.AttributedRelease, plumbline.AttributedShared, plumbline.AttributedUnknown),
+		reflect.TypeFor[plumbline.Class]():       anyOf(plumbline.Classes()),
+		reflect.TypeFor[plumbline.Tier]():        anyOf(plumbline.Tiers()),
 		reflect.TypeFor[plumbline.GateState]():   of(plumbline.GateOpen, plumbline.GateClosed, plumbline.GateWaiting),
 		reflect.TypeFor[plumbline.Purpose]():     of(plumbline.PurposePromote, plumbline.PurposeRollback),
 	}
+}
+
+func anyOf[T any](words []T) []any {
+	all := make([]any, len(words))
+	for i, word := range words {
+		all[i] = word
+	}
+	return all
 }
 
 // jsonShape is the JSON Schema of what encoding/json makes of a type. Keys that a later version adds are no mistake.

@@ -161,14 +161,19 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout
 		defer close(ended)
 		_ = b.WatchResults(watching, e.Service, e.Color, e.Run, live.Result) // for the eye alone: the verdict is what counts
 	}()
-	verdict, err := b.WaitVerdict(waited, e.Service, e.Color, e.Run)
+	verdict, err := decided(waited, b, e)
 	stop()
 	<-ended
 	live.Close()
+	var gone *lost
 	switch {
 	case err == nil:
 		noted(waited, b, verdict)
 		return a.endAs(verdict)
+	case errors.As(err, &gone):
+		return &exit{exitUsage, gone}
+	case errors.As(err, new(*exit)):
+		return err
 	case errors.Is(context.Cause(waited), errWaited):
 		return &exit{exitTimeout, fmt.Errorf("no verdict within %s; the run goes on: plumbline show %s", timeout, e.Run)}
 	case ctx.Err() != nil:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -73,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"soon":    soon,
 			"escapes": escapes,
 			"named":   named,
+			"publish": publish,
 		},
 	})
 }
@@ -154,4 +158,24 @@ func named(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the last output is about no run")
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// publish ADDRESS SUBJECT FILE [HEADER VALUE]… puts a file onto a bus, as any client may.
+func publish(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 3 || len(args)%2 == 0 {
+		ts.Fatalf("usage: publish ADDRESS SUBJECT FILE [HEADER VALUE]…")
+	}
+	conn, err := nats.Connect("nats://" + args[0])
+	ts.Check(err)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	ts.Check(err)
+	m := &nats.Msg{Subject: args[1], Data: []byte(ts.ReadFile(args[2])), Header: nats.Header{}}
+	for pairs := args[3:]; len(pairs) > 0; pairs = pairs[2:] {
+		m.Header[pairs[0]] = []string{pairs[1]}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err = js.PublishMsg(ctx, m)
+	ts.Check(err)
 }
