@@ -1,0 +1,49 @@
+package checks
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// FuzzSignature holds the verifiers to what a signature is for: what is accepted was made with the secret, of this very
+// body, and not long ago.
+func FuzzSignature(f *testing.F) {
+	at := time.Unix(1_780_000_000, 0)
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	body := []byte(`{"delivered":true}`)
+	f.Add(uint8(0), "secret", stamp, "", "v0="+hex.EncodeToString(sumOf(sha256.New, []byte("secret"), "v0:", stamp, ":", string(body))), body)
+	f.Add(uint8(1), "whsec_c2VjcmV0", stamp, "msg_1", "v1,"+base64.StdEncoding.EncodeToString(sumOf(sha256.New, []byte("secret"), "msg_1.", stamp, ".", string(body))), body)
+	f.Add(uint8(2), "secret", "", "", "sha256="+hex.EncodeToString(sumOf(sha256.New, []byte("secret"), string(body))), body)
+	f.Add(uint8(3), "secret", "", "", base64.StdEncoding.EncodeToString(sumOf(sha256.New, []byte("secret"), string(body))), body)
+	f.Add(uint8(0), "", "-1", "", "v0= v0= v0=", []byte(nil))
+	f.Fuzz(func(t *testing.T, kind uint8, secret, stamp, id, signed string, body []byte) {
+		sig := []*signature{
+			{kind: signedLikeSlack, hash: sha256.New}, {kind: signedByStandard, hash: sha256.New},
+			{kind: signedByHMAC, hash: sha256.New, header: "X-Signature", prefix: "sha256="}, {kind: signedByHMAC, hash: sha256.New, header: "X-Signature", base64: true},
+		}[kind%4]
+		header := http.Header{}
+		for _, name := range []string{"X-Slack-Signature", "Webhook-Signature", "X-Signature"} {
+			header.Set(name, signed)
+		}
+		header.Set("X-Slack-Request-Timestamp", stamp)
+		header.Set("Webhook-Timestamp", stamp)
+		header.Set("Webhook-Id", id)
+		if sig.wrong(header, body, at, secret) != "" {
+			return
+		}
+		if sig.wrong(header, append([]byte("x"), body...), at, secret) == "" {
+			t.Error("another body is accepted with the same signature")
+		}
+		if sig.wrong(header, body, at, secret+"x") == "" && sig.kind != signedByStandard { // whose secret may be base64 with an end that doesn't count
+			t.Error("another secret is accepted")
+		}
+		if sig.kind != signedByHMAC && sig.wrong(header, body, at.Add(maxSignatureSkew+time.Hour), secret) == "" {
+			t.Error("an old signature is accepted")
+		}
+	})
+}
