@@ -186,6 +186,11 @@ func (a *app) devConfig(dir string, port int, once bool, s *sandbox.Sandbox, cli
 		"services.plum.standby.schedule":   schedule,
 		"secrets.plum-client-secret.hosts": []string{hostOf(s.BlueURL), hostOf(s.GreenURL)},
 	}
+	for _, color := range plumbline.Colors() {
+		if once {
+			overrides["services.plum.environments."+string(color)+".vars.in_time"] = storyInTime.String()
+		}
+	}
 	config, warnings, err := configs.Load(configs.Source{
 		File: configs.DefaultFile, Data: configs.Default, Environ: []string{"PLUM_CLIENT_SECRET=" + client.Secret}, Overrides: overrides,
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +23,12 @@ const (
 
 // leastRequests is how many user requests the story must have stood, none of them failed.
 const leastRequests = 2000
+
+// A color of the story answers in time, or is so slow that it doesn't on any machine; a busy one takes a while to answer.
+const (
+	storyInTime = time.Second
+	storySlow   = 1100 * time.Millisecond
+)
 
 // actTimeout bounds each step of the story.
 const actTimeout = time.Minute
@@ -171,7 +178,7 @@ func (s *story) promotedAgain(ctx context.Context) error {
 
 // rolledBack: the live color turns slow, a run finds it, and the switch follows the advice.
 func (s *story) rolledBack(ctx context.Context) error {
-	if err := s.sandbox.Blue.SetFaults(sandbox.Faults{Slow: sandbox.Wait(sandbox.DefaultSlow)}); err != nil {
+	if err := s.sandbox.Blue.SetFaults(sandbox.Faults{Slow: sandbox.Wait(storySlow)}); err != nil {
 		return err
 	}
 	s.log.say("trouble", "blue turns slow under its users")
@@ -255,11 +262,11 @@ func (s *story) decided(ctx context.Context, color plumbline.Color, version stri
 	ask := sandbox.HTTPGate(nil, "http://"+s.daemon.Address(), "plum", "")
 	for {
 		gate, err := ask(ctx, color, plumbline.PurposePromote, version)
-		if err != nil || gate.Gate != plumbline.GateWaiting {
-			return gate, err
+		if err == nil && gate.Gate != plumbline.GateWaiting {
+			return gate, nil
 		}
-		if err := rest(ctx); err != nil {
-			return gate, fmt.Errorf("the gate of %s is still waiting: %w", color, err)
+		if late := rest(ctx); late != nil {
+			return gate, fmt.Errorf("the gate of %s is still waiting: %w", color, errors.Join(err, late))
 		}
 	}
 }
