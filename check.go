@@ -83,6 +83,8 @@ type Site struct {
 	Vars    map[string]any
 	Role    Role    // what the color is used for, where that is known
 	Release Release // what runs there, where that is known
+
+	Until time.Time // when its standby window ends; zero: it is no standby, or nobody knows
 }
 
 // An Ask is what a prober may know about the run it belongs to.
@@ -93,6 +95,7 @@ type Ask struct {
 	Release  Release
 	Captures map[string]any  // of the checks this one needs
 	Public   map[string]bool // captures that may be shown
+	Ends     time.Time       // when the run is over at the latest; zero: nobody bounds it
 }
 
 // An Answer is what a prober saw.

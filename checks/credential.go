@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,6 +16,7 @@ type credential struct {
 	header  http.Header               // what a request gets, unless it has such a header already
 	hidden  []string                  // what must not come to light
 	discard func()                    // forgets a token that was refused; nil if another can't be had
+	stale   func(*exchange) bool      // of discard, whether an answer refuses the token; nil: 401 does
 	sign    func(*http.Request) error // signs the whole request; nil if there is nothing to sign
 	own     *session                  // what it is sent over; nil for anything
 	wait    func(context.Context) error
@@ -56,6 +58,10 @@ func (s *scene) authorize(ctx context.Context, name string, q *request) (credent
 	has, err := issue(ctx, c, a, s.ask.Site)
 	s.hidden = append(s.hidden, has.hidden...)
 	if err != nil {
+		var refused refusal
+		if errors.As(err, &refused) {
+			s.hidden = append(s.hidden, refused.hidden...)
+		}
 		return credential{}, err
 	}
 	has.wait = a.wait
@@ -77,6 +83,17 @@ func (has credential) fill(q *request) error {
 	r := &http.Request{Method: q.method, URL: q.target, Header: q.header, Host: q.target.Host}
 	withBody(r, q.body)
 	return has.sign(r)
+}
+
+// refusedBy says whether an answer refuses a token, of which another can be had.
+func (has credential) refusedBy(x *exchange) bool {
+	if has.discard == nil {
+		return false
+	}
+	if has.stale != nil {
+		return has.stale(x)
+	}
+	return x.status == http.StatusUnauthorized
 }
 
 // over is the session that a request is sent over: the one at hand, unless the connection has its own.
@@ -145,10 +162,10 @@ func headerCredential(_ context.Context, _ *Connections, a *account, _ plumbline
 }
 
 func oauth2Credential(ctx context.Context, c *Connections, a *account, site plumbline.Site) (credential, error) {
-	has, key, err := c.token(ctx, a, site)
+	has, err := c.token(ctx, a, site)
 	if err != nil {
 		return credential{}, err
 	}
 	return credential{header: authorization(has.token.Type() + " " + has.token.AccessToken), hidden: has.hidden,
-		discard: func() { c.forget(key, has) }}, nil
+		discard: func() { c.forget(has) }}, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func (c *httpCheck) deliver(ctx context.Context, s *scene, via *session, render 
 			return &exchange{status: refused.status}, err
 		}
 		x, err := c.send(has.following(ctx), q, has.over(via))
-		if x.status == http.StatusUnauthorized && has.discard != nil && !last {
+		if !last && has.refusedBy(x) {
 			has.discard()
 			continue
 		}

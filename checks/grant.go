@@ -36,8 +36,11 @@ type Assertion struct {
 // assertionLife is how long an assertion is good. Endpoints refuse those of a long life.
 const assertionLife = 3 * time.Minute
 
-// fetch logs in by the connection's grant.
+// fetch logs in by the connection's grant, or as its provider does.
 func (c *Connections) fetch(ctx context.Context, l *login) (*granted, error) {
+	if issuer, is := l.by.Provider.(tokenIssuer); is {
+		return issuer.fetch(ctx, l)
+	}
 	switch l.by.Grant {
 	case RefreshToken:
 		return l.refresh(ctx)

@@ -123,7 +123,9 @@ func (p *plans) sites(run plumbline.RunRef) (site, live plumbline.Site) {
 	now := time.Now()
 	at := func(c plumbline.Color) plumbline.Site {
 		s, _ := p.config.Site(run.Service, c)
-		s.Role, s.Release = record.RoleAt(c, now), record.Colors[c].Release
+		if s.Role, s.Release = record.RoleAt(c, now), record.Colors[c].Release; s.Role == plumbline.RoleStandby {
+			s.Until = record.Window
+		}
 		return s
 	}
 	site, live = at(run.Color), at(run.Color.Other())

@@ -145,7 +145,7 @@ func (s *session) attempt(ctx context.Context, on *side, c plumbline.Check, time
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ask := plumbline.Ask{Site: on.site, Live: on.live, Run: s.plan.Run, Release: on.site.Release, Captures: on.captured(c.Suite),
-		Public: s.public[c.Suite]}
+		Public: s.public[c.Suite], Ends: s.ends}
 	back := make(chan asked, 1)
 	go func() { back <- s.probe(ctx, c, ask) }()
 	select {

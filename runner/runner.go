@@ -76,6 +76,7 @@ func (r *Runner) Run(ctx context.Context, plan plumbline.Plan, watch Watcher) []
 		public:  publicOf(plan), begun: map[string]bool{}, controls: map[string]*controlled{},
 		own: newSide(ownSite(plan), plan.Live), other: newSide(plan.Live, plan.Live),
 	}
+	s.ends, _ = ctx.Deadline()
 	s.fresh = s.firstAsked()
 	for i, c := range plan.Checks {
 		s.done[i], s.index[c.ID()] = make(chan struct{}), i
@@ -114,6 +115,7 @@ type session struct {
 	done  []chan struct{} // of each check
 	index map[string]int  // of a check's ID
 	fresh string          // the check that is asked even if an answer is kept
+	ends  time.Time       // when the run is over at the latest; zero: nobody bounds it
 
 	own, other *side // the color that the run is about, and the one that it is held against
 

@@ -315,3 +315,21 @@ func TestPanicIsRedactedAndWatched(t *testing.T) {
 		t.Errorf("watched %v %v", started, finished)
 	}
 }
+
+func TestProbersKnowWhenTheRunIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []time.Time
+		asks := check("c", func(_ context.Context, ask plumbline.Ask) (plumbline.Answer, error) {
+			told = append(told, ask.Ends)
+			return plumbline.Answer{}, nil
+		})
+		over := time.Now().Add(30 * time.Minute)
+		bounded, cancel := context.WithDeadline(t.Context(), over)
+		defer cancel()
+		runner.New(steady()).Run(bounded, plan(asks), runner.Watcher{})
+		runner.New(steady()).Run(t.Context(), plan(asks), runner.Watcher{})
+		if len(told) != 2 || !told[0].Equal(over) || !told[1].IsZero() {
+			t.Errorf("told %v, want %v and nothing", told, over)
+		}
+	})
+}
