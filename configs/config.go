@@ -24,6 +24,9 @@ type Config struct {
 	PublicURL    string                  `yaml:"public_url"` // where people reach it; "" leaves links out of messages
 	Log          Log                     `yaml:"log"`
 
+	// ShutdownGrace is how long runs under way may take to end once the daemon is told to; default 20s.
+	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
+
 	canonical []byte
 	revealed  []Secret
 }
@@ -195,4 +198,5 @@ const (
 	DefaultConcurrency = 64
 	DefaultPerHost     = 16
 	DefaultBody        = 2 << 20
+	DefaultGrace       = 20 * time.Second
 )

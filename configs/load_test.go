@@ -167,7 +167,7 @@ func TestRefuses(t *testing.T) {
 		want string
 	}{
 		{"unknown key", valid + "lissten: x", nil, `p.yaml:6:1: unknown key "lissten" (did you mean "listen"?)`},
-		{"key of another day", valid + "people: []", nil, `p.yaml:6:1: unknown key "people" (want bus, connections, limits, listen, log, public_url, receiver, reporters, secrets, services or tokens)`},
+		{"key of another day", valid + "people: []", nil, `p.yaml:6:1: unknown key "people" (want bus, connections, limits, listen, log, public_url, receiver, reporters, secrets, services, shutdown_grace or tokens)`},
 		{"unknown key below", service("gate: {valid_fr: 3m}"), nil, `p.yaml:6:12: unknown key "valid_fr" (did you mean "valid_for"?)`},
 		{"wrong type", service("gate: {valid_for: soon}"), nil, `p.yaml:6:23: "soon", want a duration`},
 		{"no map", "[]", nil, "p.yaml:1:1: a list, want a map with "},
@@ -252,6 +252,7 @@ func TestRefuses(t *testing.T) {
 		{"credentials for nobody", change("{store: data}", "{store: data, credentials: x}"), nil, "credentials without url"},
 		{"no size", valid + "limits: {body: 2MB}", nil, `p.yaml:6:16: "2MB", want a size such as 512KiB or 2MiB`},
 		{"zero concurrency", valid + "limits: {concurrency: 0}", nil, "p.yaml:6:23: 0, want 1 or more"},
+		{"grace of less than nothing", valid + "shutdown_grace: -1s", nil, "p.yaml:6:17: -1s, want 0s or more"},
 		{"bad level", valid + "log: {level: trace}", nil, `unknown level "trace"`},
 		{"alias", valid + "log: &a {level: info}", nil, "anchors such as &a are refused"},
 

@@ -95,6 +95,7 @@ limits: {concurrency: 64, per_host: 16, body: 2MiB}
 listen: 127.0.0.1:8080
 public_url: https://plumbline.internal
 log: {level: info, format: auto}
+shutdown_grace: 45s
 `
 
 func configurations(t *testing.T) map[string]string {

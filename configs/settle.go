@@ -38,6 +38,7 @@ func (l *loader) defaults() {
 	setDefault(l, &c.Limits.Concurrency, DefaultConcurrency, "limits", "concurrency")
 	setDefault(l, &c.Limits.PerHost, DefaultPerHost, "limits", "per_host")
 	setDefault(l, &c.Limits.Body, DefaultBody, "limits", "body")
+	setDefault(l, &c.ShutdownGrace, DefaultGrace, "shutdown_grace")
 	for name, connection := range c.Connections {
 		l.connectionDefaults(name, connection)
 	}

@@ -46,9 +46,9 @@ func (g *Gate) allowed(secret, role string) error {
 		return errNoToken
 	}
 	var found *Token
-	hash := sha256.Sum256([]byte(secret))
-	for i := range g.Tokens { // all of them, whichever matches: time tells nothing
-		if t := &g.Tokens[i]; subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.set {
+	hash, tokens := sha256.Sum256([]byte(secret)), *g.tokens.Load()
+	for i := range tokens { // all of them, whichever matches: time tells nothing
+		if t := &tokens[i]; subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.set {
 			found = t
 		}
 	}

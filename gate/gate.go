@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,7 @@ type Options struct {
 	// Ready says what keeps the daemon from its work, besides a silent bus.
 	Ready func() error
 
-	Tokens   []Token
+	Tokens   []Token              // see SetTokens
 	Loopback bool                 // the listener can't be reached from outside: no token is needed
 	Registry *prometheus.Registry // for this gate alone; nil makes one
 }
@@ -48,6 +49,7 @@ type Options struct {
 // A Gate answers questions. It is safe for concurrent use.
 type Gate struct {
 	Options
+	tokens  atomic.Pointer[[]Token]
 	metrics metrics
 }
 
@@ -57,9 +59,13 @@ func New(o Options) *Gate {
 		o.Registry = prometheus.NewRegistry()
 	}
 	g := &Gate{Options: o}
+	g.SetTokens(o.Tokens)
 	g.metrics = newMetrics(o.Registry, g.silence)
 	return g
 }
+
+// SetTokens changes who may ask, from the next question on.
+func (g *Gate) SetTokens(tokens []Token) { g.tokens.Store(&tokens) }
 
 // Answer decides. The error wraps ErrUnknown or ErrCutOff; with it the document is empty and says no.
 func (g *Gate) Answer(service string, color plumbline.Color, asked plumbline.Asked) (plumbline.Gate, error) {

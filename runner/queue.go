@@ -37,7 +37,7 @@ func (s *session) queues() []*queue {
 
 // workers is how many of a queue's checks can be under way at once.
 func (s *session) workers(q *queue) int {
-	return min(len(q.checks), s.options.PerHost, s.options.Concurrency)
+	return min(len(q.checks), s.limits.perHost, s.limits.concurrency)
 }
 
 // work does one check of the queue after another.

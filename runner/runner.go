@@ -32,20 +32,15 @@ type Options struct {
 
 // A Runner asks plans. Its bound per host holds over all its runs.
 type Runner struct {
-	options Options
+	options Options // but for its bounds, which Limit changes
 	mu      sync.Mutex
+	bounds  bounds
 	hosts   map[string]*semaphore.Weighted
 	answers map[answerKey]answered // that serve standby runs
 }
 
 // New makes a Runner.
 func New(o Options) *Runner {
-	if o.Concurrency <= 0 {
-		o.Concurrency = DefaultConcurrency
-	}
-	if o.PerHost <= 0 {
-		o.PerHost = DefaultPerHost
-	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
 	}
@@ -55,7 +50,35 @@ func New(o Options) *Runner {
 	if o.Jitter == nil {
 		o.Jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 	}
-	return &Runner{options: o, hosts: map[string]*semaphore.Weighted{}, answers: map[answerKey]answered{}}
+	r := &Runner{options: o, answers: map[answerKey]answered{}}
+	r.Limit(o.Concurrency, o.PerHost)
+	return r
+}
+
+// bounds are how many checks may be under way at once: in a run, and against a host.
+type bounds struct{ concurrency, perHost int }
+
+// Limit changes the bounds of the Options for runs that begin from now on; less than 1 is the default.
+func (r *Runner) Limit(concurrency, perHost int) {
+	next := bounds{concurrency, perHost}
+	if next.concurrency <= 0 {
+		next.concurrency = DefaultConcurrency
+	}
+	if next.perHost <= 0 {
+		next.perHost = DefaultPerHost
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if next.perHost != r.bounds.perHost {
+		r.hosts = map[string]*semaphore.Weighted{} // who holds a place gives it back where it was taken
+	}
+	r.bounds = next
+}
+
+func (r *Runner) limits() bounds {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bounds
 }
 
 // A Watcher hears of checks as they begin and end. Calls don't overlap.
@@ -67,9 +90,10 @@ type Watcher struct {
 // Run asks every check of the plan and returns one result each, in the plan's order, whatever happens: what was not
 // asked when ctx ended is errored with the cause. What was left behind is taken back even then, within the grace.
 func (r *Runner) Run(ctx context.Context, plan plumbline.Plan, watch Watcher) []plumbline.Result {
+	limits := r.limits()
 	s := &session{
-		Runner: r, plan: plan, watch: watch,
-		slots:   semaphore.NewWeighted(int64(r.options.Concurrency)),
+		Runner: r, plan: plan, watch: watch, limits: limits,
+		slots:   semaphore.NewWeighted(int64(limits.concurrency)),
 		results: make([]plumbline.Result, len(plan.Checks)),
 		done:    make([]chan struct{}, len(plan.Checks)),
 		index:   make(map[string]int, len(plan.Checks)),
@@ -109,13 +133,14 @@ func (s *session) one(suites map[string]context.Context, late context.Context, i
 // A session is one run.
 type session struct {
 	*Runner
-	plan  plumbline.Plan
-	watch Watcher
-	slots *semaphore.Weighted
-	done  []chan struct{} // of each check
-	index map[string]int  // of a check's ID
-	fresh string          // the check that is asked even if an answer is kept
-	ends  time.Time       // when the run is over at the latest; zero: nobody bounds it
+	plan   plumbline.Plan
+	watch  Watcher
+	limits bounds
+	slots  *semaphore.Weighted
+	done   []chan struct{} // of each check
+	index  map[string]int  // of a check's ID
+	fresh  string          // the check that is asked even if an answer is kept
+	ends   time.Time       // when the run is over at the latest; zero: nobody bounds it
 
 	own, other *side // the color that the run is about, and the one that it is held against
 

@@ -84,9 +84,15 @@ func TestBounds(t *testing.T) {
 							return plumbline.Answer{}, nil
 						}}})
 				}
-				runner.New(test.options).Run(t.Context(), plan(checks...), runner.Watcher{})
+				r := runner.New(test.options)
+				r.Run(t.Context(), plan(checks...), runner.Watcher{})
 				if most.Load() != test.most {
 					t.Errorf("%d at once, want %d", most.Load(), test.most)
+				}
+				most.Store(0)
+				r.Limit(1, 0)
+				if r.Run(t.Context(), plan(checks...), runner.Watcher{}); most.Load() != 1 {
+					t.Errorf("%d at once after the bound became 1", most.Load())
 				}
 			})
 		})

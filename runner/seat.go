@@ -106,7 +106,7 @@ func (r *Runner) places(name string) *semaphore.Weighted {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hosts[name] == nil {
-		r.hosts[name] = semaphore.NewWeighted(int64(r.options.PerHost))
+		r.hosts[name] = semaphore.NewWeighted(int64(r.bounds.perHost))
 	}
 	return r.hosts[name]
 }

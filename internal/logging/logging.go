@@ -14,25 +14,33 @@ import (
 
 // Options say what is logged, and how it looks. The zero Options are fine.
 type Options struct {
-	Level  string // debug, info, warn or error; anything else is info
+	Level  slog.Leveler // see Level; nil is info. A *slog.LevelVar lets it be changed
 	Format string // text, json, or what suits the writer
 
 	Getenv func(name string) string // NO_COLOR, CLICOLOR_FORCE and TERM; nil knows no variables
 	Redact func(text string) string // nil changes nothing
 }
 
+// Level is the level of a name: debug, info, warn or error; anything else is info.
+func Level(name string) slog.Level {
+	var level slog.Level
+	if level.UnmarshalText([]byte(name)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
 // New makes a log that writes to w. Messages and attributes pass Redact, whatever their type.
 func New(w io.Writer, o Options) *slog.Logger {
-	var level slog.Level
-	if level.UnmarshalText([]byte(o.Level)) != nil {
-		level = slog.LevelInfo
+	if o.Level == nil {
+		o.Level = slog.LevelInfo
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
-	handler := slog.Handler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: utc}))
+	handler := slog.Handler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: utc}))
 	if o.Format == "text" || o.Format != "json" && isTerminal(w) {
-		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colored(w, o.Getenv)})
+		handler = tint.NewTextHandler(w, &tint.Options{Level: o.Level, TimeFormat: time.TimeOnly, NoColor: !colored(w, o.Getenv)})
 	}
 	if o.Redact != nil {
 		handler = redacting{handler, o.Redact}

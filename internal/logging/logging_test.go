@@ -33,7 +33,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		t.Run(format, func(t *testing.T) {
 			var out strings.Builder
-			log := logging.New(&out, logging.Options{Format: format, Level: "debug", Redact: redact.New(secret).String})
+			log := logging.New(&out, logging.Options{Format: format, Level: slog.LevelDebug, Redact: redact.New(secret).String})
 			log.With("attr", secret).WithGroup("group").With("in", secret).Debug("message "+secret,
 				"text", secret, "error", fmt.Errorf("wrapped: %w", errors.New(secret)), "stringer", url(secret),
 				"struct", account{"me", secret}, "pointer", &account{"me", secret}, "list", []string{"a", secret}, "map", map[string]any{secret: 1},
@@ -108,7 +108,7 @@ func TestFormats(t *testing.T) {
 func TestLevels(t *testing.T) {
 	for level, want := range map[string]int{"debug": 4, "info": 3, "warn": 2, "error": 1, "": 3, "loud": 3} {
 		var out strings.Builder
-		log := logging.New(&out, logging.Options{Level: level})
+		log := logging.New(&out, logging.Options{Level: logging.Level(level)})
 		log.Debug("x")
 		log.Info("x")
 		log.Warn("x")
