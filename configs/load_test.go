@@ -252,7 +252,6 @@ func TestRefuses(t *testing.T) {
 		{"credentials for nobody", change("{store: data}", "{store: data, credentials: x}"), nil, "credentials without url"},
 		{"no size", valid + "limits: {body: 2MB}", nil, `p.yaml:6:16: "2MB", want a size such as 512KiB or 2MiB`},
 		{"zero concurrency", valid + "limits: {concurrency: 0}", nil, "p.yaml:6:23: 0, want 1 or more"},
-		{"grace of less than nothing", valid + "shutdown_grace: -1s", nil, "p.yaml:6:17: -1s, want 0s or more"},
 		{"bad level", valid + "log: {level: trace}", nil, `unknown level "trace"`},
 		{"alias", valid + "log: &a {level: info}", nil, "anchors such as &a are refused"},
 

@@ -170,9 +170,6 @@ func (l *loader) outside(c *Config) {
 			l.problem(l.at("limits", key), "%d, want 1 or more", n)
 		}
 	}
-	if c.ShutdownGrace < 0 {
-		l.problem(l.at("shutdown_grace"), "%s, want 0s or more", c.ShutdownGrace)
-	}
 	l.oneOf(c.Log.Level, []string{"debug", "info", "warn", "error"}, "log", "level")
 	l.oneOf(c.Log.Format, []string{"auto", "text", "json"}, "log", "format")
 }

@@ -30,9 +30,6 @@ func SuiteOptions(config *configs.Config, redact func(string) string, with ...fu
 	}
 }
 
-// asking keeps the accounts that checks are asked with.
-func (d *Daemon) asking(c *checks.Clients) { d.accounts = c.Connections }
-
 // connectionsOf lists every account, and for the colors that have their own, that one under the common name.
 func connectionsOf(config *configs.Config) []checks.Connection {
 	var list []checks.Connection

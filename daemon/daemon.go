@@ -14,7 +14,6 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
-	"github.com/plumbline-dev/plumbline/checks"
 	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/gate"
 	"github.com/plumbline-dev/plumbline/internal/redact"
@@ -34,6 +33,7 @@ type Options struct {
 	Name    string // of this daemon, in verdicts and at the bus
 	Version string // of the program
 	Log     *slog.Logger
+	Redact  *redact.Keeper // of what Log says, too; nil makes one
 	Watch   runner.Watcher // hears of the checks that this daemon asks; may be empty
 
 	// Prober gives what is asked in place of a check's own prober, for measurements and simulations. Nil, as ever in
@@ -52,22 +52,29 @@ type Daemon struct {
 	gate     *gate.Gate
 	listener net.Listener
 	receiver net.Listener // of callbacks; nil if other daemons have it
-	accounts *checks.Connections
-	redact   *redact.Redactor
+	redact   *redact.Keeper
 	log      *slog.Logger
 	group    *errgroup.Group
 	stop     context.CancelFunc
+	finish   context.CancelFunc
+	ending   <-chan struct{} // closed once no run is taken any more
+	reloads  chan reload
 }
 
 // Start brings a daemon up: configuration and suites are checked before anything is touched, the bus is reached and its
 // streams are there when Start returns, and the gate answers.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{options: o, memory: worker.NewMemory(), log: o.Log}
-	var err error
-	d.redact = redact.New(o.Config.Secrets()...)
-	if d.plans, err = loadPlans(o.Config, SuiteOptions(o.Config, d.redact.String, d.receiving, d.asking), d.memory, o.Log); err != nil {
+	d := &Daemon{options: o, memory: worker.NewMemory(), log: o.Log, redact: o.Redact, reloads: make(chan reload)}
+	if d.redact == nil {
+		d.redact = redact.NewKeeper()
+	}
+	d.redact.Learn(o.Config.Secrets()...)
+	first, err := d.load(o.Config)
+	if err != nil {
 		return nil, err
 	}
+	d.warn(first)
+	d.plans = &plans{memory: d.memory, force: first}
 	if d.listener, err = net.Listen("tcp", o.Config.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w (the setting is listen)", o.Config.Listen, err)
 	}
@@ -95,7 +102,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 func (d *Daemon) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	settings := d.options.Config.Bus
+	settings := d.Config().Bus
 	options := BusOptions(settings)
 	options.Name, options.Log = d.options.Name, d.log
 	if settings.URL == "" {
@@ -116,11 +123,17 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.plans.store(ctx, d.bus); err != nil {
+	d.plans.bus = d.bus
+	return d.prepare(ctx, d.plans.now())
+}
+
+// prepare makes sure that the bus has what a snapshot needs: its bytes and the records of its services.
+func (d *Daemon) prepare(ctx context.Context, s *snapshot) error {
+	if err := s.store(ctx, d.bus); err != nil {
 		return err
 	}
-	for _, service := range d.plans.services() {
-		if err := d.records().Ensure(ctx, plumbline.Begin(service, d.plans.policy(service))); err != nil {
+	for _, service := range s.services() {
+		if err := d.records().Ensure(ctx, plumbline.Begin(service, s.policy(service))); err != nil {
 			return fmt.Errorf("the record of %s: %w", service, err)
 		}
 	}
@@ -133,18 +146,11 @@ func (d *Daemon) run(starting, ctx context.Context) error {
 	d.group.Go(func() error {
 		return d.bus.ConsumeState(ctx, func(ctx context.Context, e *bus.Delivery) { state.Handle(ctx, e) })
 	})
-	for _, service := range d.plans.services() {
-		d.group.Go(func() error {
-			return d.bus.ConsumeRuns(ctx, service, runSlots, func(ctx context.Context, e *bus.Delivery) { d.worker.Handle(ctx, e) })
-		})
-		clock := d.newClock(service)
-		d.group.Go(func() error { clock.Run(ctx); return nil })
-	}
-	for name, reporter := range d.options.Config.Reporters {
-		if err := d.report(ctx, name, reporter); err != nil {
-			return err
-		}
-	}
+	taking, finish := context.WithCancel(ctx)
+	d.finish, d.ending = finish, taking.Done()
+	c := &crew{Daemon: d, consumers: map[string]context.CancelFunc{}, clocks: map[string]ticking{}, reporters: map[string]context.CancelFunc{}}
+	c.staff(ctx, taking)
+	d.group.Go(func() error { c.steward(ctx, taking); return nil })
 	d.group.Go(func() error { return d.watchProgress(ctx) })
 	d.group.Go(func() error { return d.serveBus(ctx) })
 	d.group.Go(func() error { return d.serveHTTP(ctx) })
@@ -171,6 +177,10 @@ func (d *Daemon) watch(starting, ctx context.Context) error {
 // Stop ends the daemon: runs under way are handed back to the bus, for another daemon or the next start.
 func (d *Daemon) Stop() { d.stop() }
 
+// Finish ends the daemon once the runs under way have their verdicts, or the grace of the configuration is over; then the
+// rest is handed back. From its return on no run is taken any more, and the daemon isn't ready.
+func (d *Daemon) Finish() { d.finish() }
+
 // Wait returns when the daemon has ended, with what ended it if that wasn't Stop.
 func (d *Daemon) Wait() error {
 	err := d.group.Wait()
@@ -183,7 +193,7 @@ func (d *Daemon) Wait() error {
 }
 
 func (d *Daemon) close() {
-	d.accounts.Close()
+	d.plans.now().accounts.Close()
 	if d.listener != nil {
 		_ = d.listener.Close() // the server may have closed it
 	}
@@ -201,8 +211,8 @@ func (d *Daemon) close() {
 // Bus is the daemon's connection, for those who share its process.
 func (d *Daemon) Bus() *bus.Bus { return d.bus }
 
-// Config is what the daemon was started with.
-func (d *Daemon) Config() *configs.Config { return d.options.Config }
+// Config is what is in force.
+func (d *Daemon) Config() *configs.Config { return d.plans.now().config }
 
 // Address is where the daemon's HTTP listener is reached: host and port.
 func (d *Daemon) Address() string { return d.listener.Addr().String() }
@@ -212,5 +222,5 @@ func (d *Daemon) BusURL() string {
 	if d.embedded != nil {
 		return d.embedded.URL()
 	}
-	return d.options.Config.Bus.URL
+	return d.Config().Bus.URL
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,6 +35,16 @@ type site struct {
 	version atomic.Value
 	healthy atomic.Bool
 	asked   atomic.Int64
+	held    atomic.Pointer[chan struct{}] // nothing is answered until it is closed
+}
+
+// hold lets everybody wait who asks, until the func that it returns is called.
+func (s *site) hold(t *testing.T) (answer func()) {
+	held := make(chan struct{})
+	s.held.Store(&held)
+	answer = sync.OnceFunc(func() { s.held.Store(nil); close(held) })
+	t.Cleanup(answer)
+	return answer
 }
 
 func newSite(t *testing.T, version string) *site {
@@ -42,6 +53,12 @@ func newSite(t *testing.T, version string) *site {
 	s.healthy.Store(true)
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
+		if held := s.held.Load(); held != nil {
+			select {
+			case <-*held:
+			case <-r.Context().Done():
+			}
+		}
 		if !s.healthy.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}

@@ -9,18 +9,18 @@ import (
 )
 
 // tellLost reports events that were put aside: whoever sent them may wait for something that doesn't come.
-func (d *Daemon) tellLost(ctx context.Context, name string, reporter reporters.Reporter, filter reporters.Filter, delivery *bus.LettersDelivery) {
+func (d *Daemon) tellLost(ctx context.Context, name string, to audience, delivery *bus.LettersDelivery) {
 	var report reporters.Report
 	for _, l := range delivery.Letters {
 		letter := reporters.Letter{Number: l.Number, Service: l.Service, Reason: redact.Guess(l.Reason)}
-		if filter.WantsLetter(letter) {
+		if to.filter.WantsLetter(letter) {
 			report.Lost = append(report.Lost, letter)
 		}
 	}
 	var err error
 	if len(report.Lost) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, reportTimeout)
-		err = reporter.Report(bounded, report)
+		err = to.Report(bounded, report)
 		cancel()
 	}
 	if d.later(ctx, name, err, delivery) {

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/checks"
+	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/internal/receiver"
 )
 
 // listenForCallbacks opens the receiver's listener, if this daemon has one.
 func (d *Daemon) listenForCallbacks() (err error) {
-	address := d.options.Config.Receiver.Listen
+	address := d.Config().Receiver.Listen
 	if address == "" {
 		return nil
 	}
@@ -42,15 +43,17 @@ func (d *Daemon) serveCallbacks(ctx context.Context) error {
 }
 
 // receiving lets checks wait for callbacks, if there is a receiver anywhere.
-func (d *Daemon) receiving(c *checks.Clients) {
-	if settings := d.options.Config.Receiver; settings.PublicURL != "" || settings.Listen != "" {
-		c.Callbacks = d.openCallback
+func (d *Daemon) receiving(config *configs.Config) func(*checks.Clients) {
+	return func(c *checks.Clients) {
+		if settings := config.Receiver; settings.PublicURL != "" || settings.Listen != "" {
+			c.Callbacks = d.openCallback
+		}
 	}
 }
 
 // receiverURL is where the environments reach the receiver.
 func (d *Daemon) receiverURL() string {
-	if public := d.options.Config.Receiver.PublicURL; public != "" {
+	if public := d.Config().Receiver.PublicURL; public != "" {
 		return strings.TrimRight(public, "/")
 	}
 	return "http://" + d.receiver.Addr().String()

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -28,43 +27,49 @@ const (
 	lettersSuffix  = "-letters"
 )
 
-// report starts a reporter. Each has a durable place in the verdicts, apart from everything that decides.
-func (d *Daemon) report(ctx context.Context, name string, settings *configs.Reporter) error {
-	reporter, err := d.newReporter(settings)
-	if err != nil {
-		return fmt.Errorf("reporter %s: %w", name, err)
-	}
-	filter := reporters.Filter{Services: settings.On.Service, Outcomes: settings.On.Outcome}
+// An audience hears of some verdicts.
+type audience struct {
+	reporters.Reporter
+	filter reporters.Filter
+}
+
+func (d *Daemon) audience(settings *configs.Reporter) (audience, error) {
+	reporter, err := reporters.NewSlack(reporters.SlackSettings{
+		Webhook: settings.Slack.Webhook.Reveal(), Token: settings.Slack.Token.Reveal(), Channel: settings.Slack.Channel,
+		MentionOnFailure: settings.Slack.MentionOnFailure, Client: &http.Client{Timeout: reportTimeout}, Now: time.Now,
+		Redact: d.redact.Redactor(),
+	})
+	return audience{reporter, reporters.Filter{Services: settings.On.Service, Outcomes: settings.On.Outcome}}, err
+}
+
+// report keeps a reporter up until ctx is done: each has durable places in the verdicts and in the dead letters, apart from
+// everything that decides. Who hears of them is asked each time.
+func (d *Daemon) report(ctx context.Context, name string) {
 	d.group.Go(func() error {
 		return d.bus.ConsumeVerdicts(ctx, reporterPrefix+name, func(ctx context.Context, delivery *bus.VerdictDelivery) {
-			d.tell(ctx, name, reporter, filter, delivery)
+			if to, exists := d.plans.now().reporters[name]; exists {
+				d.tell(ctx, name, to, delivery)
+			}
 		})
 	})
 	d.group.Go(func() error {
 		return d.bus.ConsumeDeadLetters(ctx, reporterPrefix+name+lettersSuffix, func(ctx context.Context, delivery *bus.LettersDelivery) {
-			d.tellLost(ctx, name, reporter, filter, delivery)
+			if to, exists := d.plans.now().reporters[name]; exists {
+				d.tellLost(ctx, name, to, delivery)
+			}
 		})
-	})
-	return nil
-}
-
-func (d *Daemon) newReporter(settings *configs.Reporter) (reporters.Reporter, error) {
-	return reporters.NewSlack(reporters.SlackSettings{
-		Webhook: settings.Slack.Webhook.Reveal(), Token: settings.Slack.Token.Reveal(), Channel: settings.Slack.Channel,
-		MentionOnFailure: settings.Slack.MentionOnFailure, Client: &http.Client{Timeout: reportTimeout}, Now: time.Now,
-		Redact: d.redact,
 	})
 }
 
 // tell reports one verdict. What can't be told is tried again later, and in the end left to the log: a notification
 // never holds anything up.
-func (d *Daemon) tell(ctx context.Context, name string, reporter reporters.Reporter, filter reporters.Filter, delivery *bus.VerdictDelivery) {
+func (d *Daemon) tell(ctx context.Context, name string, to audience, delivery *bus.VerdictDelivery) {
 	verdict, err := delivery.Verdict()
-	if err == nil && filter.Wants(verdict) {
+	if err == nil && to.filter.Wants(verdict) {
 		report := d.reportOf(ctx, verdict)
 		if report.News() {
 			bounded, cancel := context.WithTimeout(ctx, reportTimeout)
-			err = reporter.Report(bounded, report)
+			err = to.Report(bounded, report)
 			cancel()
 		}
 	}
@@ -106,7 +111,7 @@ func (d *Daemon) later(ctx context.Context, name string, err error, delivery rep
 func (d *Daemon) reportOf(ctx context.Context, v plumbline.Verdict) reporters.Report {
 	bounded, cancel := context.WithTimeout(ctx, reportLook)
 	defer cancel()
-	report := reporters.Report{Verdict: v, PublicURL: d.options.Config.PublicURL, Former: d.former(bounded, v)}
+	report := reporters.Report{Verdict: v, PublicURL: d.Config().PublicURL, Former: d.former(bounded, v)}
 	purpose := plumbline.PurposePromote
 	if v.Role == plumbline.RoleStandby {
 		purpose = plumbline.PurposeRollback

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/gate"
 )
 
@@ -27,7 +28,7 @@ func (d *Daemon) newGate() *gate.Gate {
 		Services: d.plans.services,
 		Synced:   d.bus.Synced,
 		Now:      time.Now,
-		Ready:    d.worker.Ready,
+		Ready:    d.ready,
 		Run: func(ctx context.Context, run string) ([]byte, bool, error) {
 			v, found, err := d.bus.Verdict(ctx, run)
 			if err != nil || !found {
@@ -36,14 +37,29 @@ func (d *Daemon) newGate() *gate.Gate {
 			body, err := json.Marshal(v)
 			return body, true, err
 		},
-		Tokens:   d.tokens(),
+		Tokens:   tokensOf(d.Config()),
 		Loopback: loopback(d.listener.Addr()),
 	})
 }
 
-func (d *Daemon) tokens() []gate.Token {
+// ready says what keeps the daemon from its work, besides records that are out of step.
+func (d *Daemon) ready() error {
+	select {
+	case <-d.ending:
+		return errEnding
+	default:
+	}
+	if !d.bus.Conn().IsConnected() {
+		return errors.New("the bus is out of reach")
+	}
+	return d.worker.Ready()
+}
+
+var errEnding = errors.New("the daemon is ending")
+
+func tokensOf(config *configs.Config) []gate.Token {
 	var tokens []gate.Token
-	for _, t := range d.options.Config.Tokens {
+	for _, t := range config.Tokens {
 		tokens = append(tokens, gate.NewToken(t.Name, t.Token.Reveal(), t.Roles...))
 	}
 	return tokens

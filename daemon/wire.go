@@ -33,7 +33,7 @@ func (d *Daemon) newState() *worker.State {
 }
 
 func (d *Daemon) newWorker() *worker.Worker {
-	limits := d.options.Config.Limits
+	limits := d.Config().Limits
 	return &worker.Worker{
 		Name: d.options.Name, Tool: "plumbline " + d.options.Version, AckWait: d.bus.RunAckWait(), Records: d.records(),
 		Runner:   runner.New(runner.Options{Concurrency: limits.Concurrency, PerHost: limits.PerHost, Redact: d.redact.String}),
@@ -81,9 +81,9 @@ func (d *Daemon) begin(ctx context.Context, plan plumbline.Plan, redelivered boo
 	return before, d.bus.StartRun(ctx, plan)
 }
 
-func (d *Daemon) newClock(service string) *worker.Clock {
+func (d *Daemon) newClock(service string, timetable worker.Timetable) *worker.Clock {
 	return &worker.Clock{
-		Service: service, Timetable: d.plans.timetable(service), Records: d.records(), Say: d.bus.PublishEntry, Log: d.log,
+		Service: service, Timetable: timetable, Records: d.records(), Say: d.bus.PublishEntry, Log: d.log,
 		Policy: func() plumbline.Policy { return d.plans.policy(service) },
 		Publish: func(ctx context.Context, e plumbline.Event) error {
 			_, err := d.bus.Publish(ctx, e)

@@ -104,6 +104,13 @@ func (m *Memory) Get(service string) (plumbline.Record, uint64, bool) {
 	return record, known.revision, true
 }
 
+// Wake has everybody look again who waits for a change: something else changed than a record.
+func (m *Memory) Wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wake()
+}
+
 // Changed is closed when something changes after the call.
 func (m *Memory) Changed() <-chan struct{} {
 	m.mu.Lock()

@@ -43,6 +43,7 @@ func freeAddress(fatalf func(string, ...any)) string {
 type child struct {
 	*exec.Cmd
 	name   string
+	listen string // of a daemon's gate
 	output *lockedBuffer
 	ended  chan struct{}
 	err    error // once ended

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +54,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "the daemon: state, workers, clocks, gate, reporters",
 		Long: `Runs until it is told to end. Any number of daemons may share a bus; each event is handled once. Without bus.url in
-the configuration the bus is embedded, and other commands reach it where bus.listen says.`,
+the configuration the bus is embedded, and other commands reach it where bus.listen says.
+
+SIGHUP reloads configuration and suites, all or nothing. SIGTERM ends it: runs under way may end within shutdown_grace,
+the rest goes to another daemon. A second one hands back everything at once, and a third waits for nothing.`,
 		Example: "  plumbline serve --config configs/plumbline.yaml",
 		Args:    arguments(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
@@ -63,9 +69,13 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := logging.New(a.Err, logging.Options{Level: config.Log.Level, Format: config.Log.Format, Getenv: a.Getenv,
-		Redact: redact.New(config.Secrets()...).String})
-	d, err := daemon.Start(ctx, daemon.Options{Config: config, Name: hostName(), Version: version(), Log: log})
+	hide, level := redact.NewKeeper(config.Secrets()...), &slog.LevelVar{}
+	level.Set(logging.Level(config.Log.Level))
+	log := logging.New(a.Err, logging.Options{Level: level, Format: config.Log.Format, Getenv: a.Getenv, Redact: hide.String})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	d, err := daemon.Start(ctx, daemon.Options{Config: config, Name: hostName(), Version: version(), Log: log, Redact: hide})
 	switch {
 	case errors.Is(err, bus.ErrUnreachable):
 		return unknownf("%w\nstart the NATS server that bus.url names; without bus.url the bus is embedded", err)
@@ -75,14 +85,55 @@ func (a *app) serve(ctx context.Context) error {
 	log.Info("serving", "gate", "http://"+d.Address(), "bus", d.BusURL(), "version", version())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Wait() }()
-	select {
-	case err := <-ended:
-		return unknownf("the daemon ended: %w", err)
-	case <-ctx.Done():
+	for {
+		select {
+		case err := <-ended:
+			return unknownf("the daemon ended: %w", err)
+		case <-hangup:
+			a.reload(ctx, d, level, log)
+		case <-ctx.Done():
+			return end(d, ended, log)
+		}
 	}
-	log.Info("ending: runs under way are handed back to the bus")
-	d.Stop()
-	if err := <-ended; err != nil {
+}
+
+// reload puts the configuration in force as it is now, or says why the former one stays.
+func (a *app) reload(ctx context.Context, d *daemon.Daemon, level *slog.LevelVar, log *slog.Logger) {
+	config, err := a.load(false)
+	if err == nil {
+		err = d.Reload(ctx, config)
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			log.Error("not reloaded: " + strings.TrimSpace(line))
+		}
+		log.Error("the configuration from before stays in force")
+		return
+	}
+	level.Set(logging.Level(config.Log.Level))
+	log.Info("reloaded", "config_digest", config.Digest())
+}
+
+// end lets the daemon finish, unless it is told once more to end.
+func end(d *daemon.Daemon, ended <-chan error, log *slog.Logger) error {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	d.Finish()
+	log.Info("ending: runs under way may end, the rest is handed back to the bus", "shutdown_grace", d.Config().ShutdownGrace)
+	var err error
+	select {
+	case err = <-ended:
+	case <-again:
+		log.Warn("ending at once: runs under way are handed back to the bus")
+		d.Stop()
+		select {
+		case err = <-ended:
+		case <-again:
+			return silent(exitInterrupt) // whatever it still waits for comes again
+		}
+	}
+	if err != nil {
 		return &exit{exitFail, fmt.Errorf("the daemon did not end as it should: %w", err)}
 	}
 	return nil

@@ -77,6 +77,7 @@ func (p *plant) serve(t *testing.T) *child {
 	t.Helper()
 	listen := freeAddress(t.Fatalf)
 	c := start(t, []string{"PLUMBLINE__LISTEN=" + listen}, "plumbline", "serve", "--config", p.config)
+	c.listen = listen
 	if err := awaitReady("http://" + listen + "/readyz"); err != nil {
 		t.Fatal(err)
 	}
@@ -207,11 +208,7 @@ func TestServerKilledInMidRun(t *testing.T) {
 // next one on the same store ends the run.
 func TestKilledWithItsBus(t *testing.T) {
 	slow(t)
-	p, dir := &plant{blue: newHouse("1"), green: newHouse("0")}, t.TempDir()
-	t.Cleanup(p.blue.Close)
-	t.Cleanup(p.green.Close)
-	p.bus, p.config = freeAddress(t.Fatalf), filepath.Join(dir, "plumbline.yaml")
-	p.configure(t, fmt.Sprintf(`{store: bus, listen: %q}`, p.bus))
+	p := newSolo(t)
 	daemon := p.serve(t)
 	p.green.deploy("2", "hanging")
 	plumblineExits(t, 0, nil, "release", "plum", "green", "--version", "2", "--id", "build-2", "--config", p.config)

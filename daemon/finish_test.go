@@ -1,0 +1,107 @@
+package daemon_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/daemon"
+)
+
+// begin starts a daemon that the test ends by itself.
+func begin(t *testing.T, config, name string) *daemon.Daemon {
+	t.Helper()
+	loaded, _, err := configs.Load(configs.Source{File: config, Environ: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := daemon.Start(t.Context(), daemon.Options{Config: loaded, Name: name, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Told to finish, a daemon isn't ready any more and takes no run, but those under way come to their verdicts and its gates
+// answer until then. What it didn't take is the next one's.
+func TestFinishLetsRunsEnd(t *testing.T) {
+	h, _ := apart(t)
+	b := h.client(t)
+	answer := h.green.hold(t)
+	sent := h.release(t, b, plumbline.Green, "2", "")
+	until(t, "the checks are asked", func() bool { return h.green.asked.Load() == 2 })
+	h.Finish()
+	if status := h.status(t, http.MethodGet, "/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("ready while it ends: %d", status)
+	}
+	later := publish(t, b, plumbline.Event{Kind: plumbline.EventRequested, Color: plumbline.Blue})
+	until(t, "the later event is applied", func() bool { r, _ := h.Record("plum"); return r.Applied >= later.Sequence })
+	if status, g := h.gate(t, "green?version=2"); status != http.StatusOK || g.Gate != plumbline.GateWaiting {
+		t.Errorf("the gate while the daemon ends: %d %s", status, g.Gate)
+	}
+	if asked := h.blue.asked.Load(); asked != 0 {
+		t.Errorf("a run was begun: blue was asked %d times", asked)
+	}
+	answer()
+	if err := h.Wait(); err != nil {
+		t.Error(err)
+	}
+	v, found, err := b.Verdict(t.Context(), sent.Run)
+	if err != nil || !found || !v.Passed() || v.Worker != "d1" {
+		t.Errorf("the run that was under way: %s %q of %q (%t, %v)", v.Outcome, v.Reason, v.Worker, found, err)
+	}
+	next := begin(t, h.config, "d2")
+	if v := verdict(t, b, later); !v.Passed() || v.Worker != "d2" {
+		t.Errorf("the run that wasn't taken: %s %q of %q", v.Outcome, v.Reason, v.Worker)
+	}
+	next.Stop()
+	if err := next.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What takes longer than the grace is handed back, and another daemon goes on with it at once.
+func TestFinishHandsBackWhatTakesLonger(t *testing.T) {
+	h, _ := apart(t)
+	b := h.client(t)
+	config := strings.Replace(read(t, h.config), "services:", "shutdown_grace: 50ms\nservices:", 1)
+	write(t, h.config, config)
+	if err := h.Reload(t.Context(), load(t, h.config)); err != nil {
+		t.Fatal(err)
+	}
+	answer := h.green.hold(t)
+	sent := h.release(t, b, plumbline.Green, "2", "")
+	until(t, "the checks are asked", func() bool { return h.green.asked.Load() == 2 })
+	next := begin(t, h.config, "d2")
+	h.Finish()
+	if err := h.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, found, err := b.Verdict(t.Context(), sent.Run); err != nil || found {
+		t.Errorf("a verdict of a run that was handed back: %t, %v", found, err)
+	}
+	until(t, "another daemon asks", func() bool { return h.green.asked.Load() == 4 })
+	answer()
+	if v := verdict(t, b, sent); !v.Passed() || v.Worker != "d2" {
+		t.Errorf("the run that was handed back: %s %q of %q", v.Outcome, v.Reason, v.Worker)
+	}
+	next.Stop()
+	if err := next.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// While the bus is away a daemon isn't ready, from the moment on at which it knows.
+func TestReadyNeedsTheBus(t *testing.T) {
+	h, server := apart(t)
+	until(t, "it is ready", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusOK })
+	server.Close()
+	until(t, "it isn't ready", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusServiceUnavailable })
+	serve(t, h.store, strings.TrimPrefix(server.URL(), "nats://"))
+	until(t, "it is ready again", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusOK })
+}
