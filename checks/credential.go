@@ -22,8 +22,11 @@ type credential struct {
 	wait    func(context.Context) error
 }
 
+// An issuer makes the credential of a connection for one request.
+type issuer func(context.Context, *Connections, *account, plumbline.Site) (credential, error)
+
 // credentials make what each kind of connection puts into a request that is no provider's.
-var credentials = map[string]func(context.Context, *Connections, *account, plumbline.Site) (credential, error){
+var credentials = map[string]issuer{
 	OAuth2:    oauth2Credential,
 	Bearer:    bearerCredential,
 	Basic:     basicCredential,
@@ -34,8 +37,8 @@ var credentials = map[string]func(context.Context, *Connections, *account, plumb
 
 // authorize makes q a request of the connection: it refuses another origin than the connection's, fetches a token if
 // there is none, waits until the budget has room, and fills in headers. What must not come to light is hidden from the
-// scene.
-func (s *scene) authorize(ctx context.Context, name string, q *request) (credential, error) {
+// scene. The credential is what the connection's kind issues, unless own is given.
+func (s *scene) authorize(ctx context.Context, name string, q *request, own issuer) (credential, error) {
 	c := s.clients.Connections
 	a, err := c.find(name, s.ask.Site)
 	if err != nil {
@@ -47,6 +50,9 @@ func (s *scene) authorize(ctx context.Context, name string, q *request) (credent
 	issue, known := credentials[a.Kind]
 	if a.Provider != nil {
 		issue, known = a.Provider.credential, true
+	}
+	if own != nil {
+		issue, known = own, true
 	}
 	if !known {
 		return credential{}, fmt.Errorf("auth %s: a connection of kind %q, want %s", name, a.Kind,

@@ -42,9 +42,11 @@ func (c *httpCheck) deliver(ctx context.Context, s *scene, via *session, render 
 		}
 		has, err := c.authorize(ctx, s, q)
 		if err != nil {
-			var refused refusal
-			errors.As(err, &refused)
-			return &exchange{status: refused.status}, err
+			x := &exchange{}
+			if refused := (refusal{}); errors.As(err, &refused) {
+				*x = *refused.answer // which others wait for, too
+			}
+			return x, err
 		}
 		x, err := c.send(has.following(ctx), q, has.over(via))
 		if !last && has.refusedBy(x) {
@@ -63,7 +65,7 @@ func (c *httpCheck) authorize(ctx context.Context, s *scene, q *request) (creden
 	if c.auth == "" {
 		return credential{}, nil
 	}
-	return s.authorize(ctx, c.auth, q)
+	return s.authorize(ctx, c.auth, q, c.issue)
 }
 
 // place says which request could not be asked, without its query.
@@ -143,7 +145,7 @@ func misled(ctx context.Context, err error, phase string, after time.Duration) e
 
 // read takes the body, decompressed, and refuses one that is longer than the limit: half of it proves nothing.
 func (x *exchange) read(response *resty.Response, limit int64) error {
-	tooLong := plumbline.Failf("body: got more than %s", bytesOf(limit))
+	tooLong := oversized{plumbline.Failf("body: got more than %s", bytesOf(limit))}
 	if response.RawResponse.ContentLength > limit {
 		return tooLong
 	}
@@ -160,6 +162,11 @@ func (x *exchange) read(response *resty.Response, limit int64) error {
 	x.body = body.Bytes()
 	return nil
 }
+
+// oversized is a body that is longer than what is read of one.
+type oversized struct{ error }
+
+func (o oversized) Unwrap() error { return o.error }
 
 func bytesOf(n int64) string {
 	switch {

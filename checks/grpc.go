@@ -201,7 +201,7 @@ func (t *grpcTalk) authorize(ctx context.Context, s *scene, to endpoint) (*reque
 	if t.auth == "" {
 		return q, credential{}, nil
 	}
-	has, err := s.authorize(ctx, t.auth, q)
+	has, err := s.authorize(ctx, t.auth, q, nil)
 	if err == nil && has.sign != nil {
 		err = fmt.Errorf("auth %s: a connection that signs requests can't be used with grpc", t.auth)
 	}

@@ -118,6 +118,7 @@ type httpCheck struct {
 	body    *tree
 
 	auth    string // a connection, or nothing
+	issue   issuer // what the connection puts into this request; nil for what it puts into every other
 	through string // a connection that the environment asks on its side, or nothing
 	follow  bool
 	fresh   bool

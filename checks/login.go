@@ -41,9 +41,10 @@ func (l *login) ask(ctx context.Context, grant url.Values) (*granted, error) {
 	by.spend()
 	started := c.now()
 	var at progress
-	token, err := config.Token(context.WithValue(at.follow(ctx), oauth2.HTTPClient, c.web))
+	heard := &overheard{over: c.web.Transport}
+	token, err := config.Token(context.WithValue(at.follow(ctx), oauth2.HTTPClient, &http.Client{Transport: heard, CheckRedirect: stay}))
 	if err != nil {
-		return nil, l.refused(ctx, err, &at, c.now().Sub(started))
+		return nil, l.refused(ctx, err, heard, &at, c.now().Sub(started))
 	}
 	has := &granted{token: token, hidden: append(l.hidden, token.AccessToken)}
 	life := maxTokenLife
@@ -53,6 +54,28 @@ func (l *login) ask(ctx context.Context, grant url.Values) (*granted, error) {
 	}
 	token.Expiry = lastUse(started, life)
 	return has, nil
+}
+
+// An overheard exchange is an answer that is kept on its way to who reads it.
+type overheard struct {
+	over    http.RoundTripper
+	status  int
+	headers http.Header
+	body    bytes.Buffer // as far as it was read
+}
+
+// RoundTrip lets an answer pass.
+func (o *overheard) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := o.over.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	o.status, o.headers = answer.StatusCode, answer.Header
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(answer.Body, &o.body), answer.Body}
+	return answer, nil
 }
 
 // lastUse is until when a token is used that lives from then on.
@@ -114,8 +137,8 @@ func (l *login) refuse(x *exchange) error {
 type refusal struct {
 	text   string
 	status int
-	answer *exchange // nil: it isn't at hand
-	hidden []string  // what was sent that must not come to light
+	answer *exchange
+	hidden []string // what was sent that must not come to light
 }
 
 func (r refusal) Error() string        { return r.text }
@@ -123,8 +146,8 @@ func (r refusal) Is(target error) bool { return target == plumbline.ErrFailed }
 
 // refused says why there is no token. A check whose login is refused was answered wrongly: the login is part of what
 // it asks.
-func (l *login) refused(ctx context.Context, err error, at *progress, after time.Duration) error {
-	where := l.where()
+func (l *login) refused(ctx context.Context, err error, heard *overheard, at *progress, after time.Duration) error {
+	where, answer := l.where(), &exchange{status: heard.status, headers: heard.headers, body: heard.body.Bytes()}
 	var answered *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &answered) && answered.Response != nil:
@@ -132,9 +155,9 @@ func (l *login) refused(ctx context.Context, err error, at *progress, after time
 		if code := answered.ErrorCode; code != "" && redact.Leaks(code, l.hidden...) == "" {
 			text += ": " + cut(code, 100)
 		}
-		return refusal{text: text, status: answered.Response.StatusCode}
+		return refusal{text: text, status: answered.Response.StatusCode, answer: answer, hidden: l.hidden}
 	case strings.Contains(err.Error(), "missing access_token"), strings.Contains(err.Error(), "cannot parse"):
-		return refusal{text: where + " answered without a token"}
+		return refusal{text: where + " answered without a token", answer: answer, hidden: l.hidden}
 	}
 	return l.unanswered(ctx, err, at, after)
 }

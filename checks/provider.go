@@ -193,7 +193,8 @@ type demand struct {
 	query  url.Values
 	header http.Header
 	body   []byte
-	bare   bool // without the account's credential
+	bare   bool   // without the account's credential, and outside its budget
+	as     issuer // with another credential of the account; nil: with the one that its kind issues
 }
 
 // ask sends a demand and returns the whole answer: any answer but a refused login is one. Redirects aren't followed.
@@ -206,8 +207,11 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := q.scene.mayTell(target); err != nil {
+		return nil, err
+	}
 	target.RawQuery = d.query.Encode()
-	sender := &httpCheck{engine: q.engine, method: d.method}
+	sender := &httpCheck{engine: q.engine, method: d.method, issue: d.as}
 	if !d.bare {
 		sender.auth = q.account.Name
 	}
@@ -224,6 +228,9 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	case errors.As(err, &refused):
 		q.reached(plumbline.TierReach)
 		return x, q.refused(refused)
+	case errors.Is(err, plumbline.ErrFailed):
+		q.reached(plumbline.TierReach)
+		return x, unlikeHTTP{&trouble{class: plumbline.ClassProtocol, reason: err.Error()}, err}
 	case err != nil:
 		return x, err
 	}
@@ -240,12 +247,20 @@ type gatekeeper interface {
 // refused says what it means that there is no token.
 func (q *inquiry) refused(r refusal) error {
 	knows, is := q.account.Provider.(gatekeeper)
-	if !is || r.answer == nil {
-		return &trouble{class: r.class(), reason: r.text}
+	if !is {
+		return &trouble{class: r.class(), reason: r.text, retryAfter: r.answer.retryAfter(q.scene.clients.Now())}
 	}
 	q.detail = q.scene.detail(r.answer.body)
 	return knows.turnedAway(q, r.answer)
 }
+
+// unlikeHTTP is an answer that isn't one, or a longer one than is read.
+type unlikeHTTP struct {
+	*trouble
+	cause error
+}
+
+func (u unlikeHTTP) Unwrap() []error { return []error{u.trouble, u.cause} }
 
 func cloneURL(u *url.URL) *url.URL {
 	copied := *u

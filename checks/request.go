@@ -201,12 +201,17 @@ func (c *httpCheck) render(s *scene) (*request, error) {
 	if err := c.renderBody(q, s); err != nil {
 		return nil, err
 	}
+	return q, s.mayTell(target)
+}
+
+// mayTell refuses to send the secrets that were put in to a host that one of them isn't for.
+func (s *scene) mayTell(target *url.URL) error {
 	for _, secret := range s.secrets {
 		if !slices.Contains(secret.Hosts, target.Host) && !slices.Contains(secret.Hosts, target.Hostname()) {
-			return nil, fmt.Errorf("a secret of this check is not for %s: the configuration names its hosts", target.Host)
+			return fmt.Errorf("a secret of this check is not for %s: the configuration names its hosts", target.Host)
 		}
 	}
-	return q, nil
+	return nil
 }
 
 func (c *httpCheck) renderBody(q *request, s *scene) error {

@@ -144,7 +144,7 @@ func (t *socketTalk) converse(ctx context.Context, s *scene, to endpoint) (*exch
 	}
 	has := credential{}
 	if t.auth != "" {
-		if has, err = s.authorize(ctx, t.auth, q); err != nil {
+		if has, err = s.authorize(ctx, t.auth, q, nil); err != nil {
 			return nil, err
 		}
 	}
