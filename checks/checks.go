@@ -32,7 +32,8 @@ func Kinds(clients Clients) map[string]Kind {
 		"grpc":      web.grpc(),
 		"websocket": web.websocket(),
 
-		"slack": web.slack(),
+		"slack":   web.slack(),
+		"webhook": web.webhook(),
 	}
 	kinds["parity"] = web.parity()
 	kinds["callback"] = web.callback()

@@ -210,7 +210,9 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	if err := q.scene.mayTell(target); err != nil {
 		return nil, err
 	}
-	target.RawQuery = d.query.Encode()
+	if d.query != nil {
+		target.RawQuery = d.query.Encode()
+	}
 	sender := &httpCheck{engine: q.engine, method: d.method, issue: d.as}
 	if !d.bare {
 		sender.auth = q.account.Name

@@ -62,6 +62,7 @@ func Shapes() map[string]KindShape {
 		"callback":  {Value: shaped("callback", callbackParameters{}), Places: callbackPlaces},
 		"grpc":      {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
 		"slack":     providerShape("slack", slackParameters{}),
+		"webhook":   providerShape("webhook", webhookParameters{}),
 		"websocket": {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
 	}
 	for _, key := range []string{"get", "post", "put", "patch", "delete", "head", "options"} {

@@ -46,15 +46,18 @@ var parameterKeys = map[string]object{
 	"call":    described("text", "package.Service/Method"),
 	"request": {"description": "of the call, as JSON"},
 
-	"websocket.send":    {"description": "a message, or a list of them: text as it is, everything else as JSON"},
-	"websocket.receive": {"type": "integer", "minimum": 0, "description": "how many messages are read"},
-	"websocket.until":   {"type": "object", "minProperties": 1, "description": "of the message that is the answer"},
-	"slack.connection":  described("name", "of kind slack"),
-	"slack.channel":     described("text", "that the app must be in, by its id"),
-	"slack.data":        {"enum": sortedKeys(slackData), "description": "what must have a row"},
-	"graphql.query":     described("text", "the document"),
-	"variables":         {"type": "object", "description": "of the document"},
-	"operation":         described("text", "of the document, where it has several"),
+	"websocket.send":     {"description": "a message, or a list of them: text as it is, everything else as JSON"},
+	"websocket.receive":  {"type": "integer", "minimum": 0, "description": "how many messages are read"},
+	"websocket.until":    {"type": "object", "minProperties": 1, "description": "of the message that is the answer"},
+	"webhook.connection": described("name", "of kind webhook"),
+	"webhook.method":     {"enum": []string{"HEAD", "OPTIONS"}, "description": "default HEAD, then OPTIONS where that isn't taken"},
+	"webhook.json":       {"description": "what a canary posts"},
+	"slack.connection":   described("name", "of kind slack"),
+	"slack.channel":      described("text", "that the app must be in, by its id"),
+	"slack.data":         {"enum": sortedKeys(slackData), "description": "what must have a row"},
+	"graphql.query":      described("text", "the document"),
+	"variables":          {"type": "object", "description": "of the document"},
+	"operation":          described("text", "of the document, where it has several"),
 }
 
 // matcherKeys describe the matchers.

@@ -72,12 +72,13 @@ const everyConnection = `connections:
   mtls: {kind: mtls, certificate: certificate.pem, key: {file: key.pem}, authorities: certificate.pem, url: "https://api.test", rate: {per_second: 5, burst: 1}}
   aws: {kind: sigv4, region: eu-central-1, service: execute-api, access_key_id: {env: ID}, secret_access_key: {env: S}, session_token: {env: T}}
   slack: {kind: slack, token: {env: S}, team: T012}
+  webhook: {kind: webhook, address: {env: A}, signature: hmac, secret: {env: S}, header: X-Signature}
 `
 
 func TestEveryKindOfConnection(t *testing.T) {
 	dir := t.TempDir()
 	key := keysIn(t, dir)
-	source := configs.Source{File: filepath.Join(dir, "p.yaml"), Data: []byte(valid + everyConnection), Environ: []string{"S=secret-hunter22", "ID=AKIDEXAMPLE", "T=session-hunter22"}}
+	source := configs.Source{File: filepath.Join(dir, "p.yaml"), Data: []byte(valid + everyConnection), Environ: []string{"S=secret-hunter22", "ID=AKIDEXAMPLE", "T=session-hunter22", "A=https://hooks.test/hunter22"}}
 	c := load(t, source)
 	if len(c.Connections) != len(configs.ConnectionKinds())+2 {
 		t.Errorf("%d connections", len(c.Connections))

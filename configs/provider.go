@@ -24,6 +24,7 @@ type Provider interface {
 func providers() map[string]Provider {
 	return map[string]Provider{
 		KindSlackAccount: &SlackAccount{},
+		KindWebhook:      &Webhook{},
 	}
 }
 

@@ -46,6 +46,12 @@ func (l *loader) webURL(text string, path ...string) *url.URL {
 	return nil
 }
 
+// isWebURL says whether a secret is a URL as a whole, of which nothing is told.
+func isWebURL(secret string) bool {
+	u, err := url.Parse(secret)
+	return secret == "" || err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil
+}
+
 // secretURL is a URL that gets a secret, if there is one.
 func (l *loader) secretURL(text string, path ...string) {
 	if text == "" {

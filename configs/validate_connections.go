@@ -143,8 +143,10 @@ func (l *loader) rate(r Rate, path []string) {
 
 // keysOf holds keys and certificates against what they are for, once they are read.
 func (l *loader) keysOf(name string, c *Connection) {
-	switch {
+	switch w, _ := c.Provider.(*Webhook); {
 	case l.source.WithoutSecrets:
+	case w != nil && !isWebURL(w.Address.Reveal()):
+		l.problem(l.at("connections", name, "address"), "address is no absolute URL, want https://HOST/PATH")
 	case c.Header != nil && !httpguts.ValidHeaderFieldValue(c.Header.Value.Reveal()):
 		l.problem(l.at("connections", name, "value"), "a secret that no header can carry: it has a line break or another control character")
 	case c.OAuth2 != nil && c.OAuth2.Key.read != nil:

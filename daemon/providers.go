@@ -10,6 +10,9 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 	switch a := account.(type) {
 	case *configs.SlackAccount:
 		slackOf(to, a)
+	case *configs.Webhook:
+		to.Secret = a.Secret.Reveal
+		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
 	}
 }
 
