@@ -91,16 +91,19 @@ const appliedWithin = 10 * time.Second
 
 // Handle takes an event to its verdict. The message is settled only when the verdict is durable and noted.
 func (w *Worker) Handle(ctx context.Context, d Delivery) {
-	stop := heartbeat(w.AckWait/3, func() {
+	pulse := startPulse(w.AckWait/3, func() {
 		if err := d.Working(); err != nil && ctx.Err() == nil {
 			w.Log.Warn("a run could not say that it is still working", "service", d.Service(), "error", err)
 		}
 	})
-	err := w.handle(ctx, d)
-	stop()
+	err := w.handle(ctx, d, pulse)
+	pulse.stop()
 	switch {
 	case err == nil:
 		return
+	case errors.Is(err, errSlept):
+		w.Log.Warn("a run is given up and comes again", "service", d.Service(), "error", err)
+		return // to hand it back would take it from whoever has it by now
 	case ctx.Err() != nil:
 		_ = d.Later(0) // another daemon may go on at once; if it is lost, the time-out does the same
 		return
@@ -111,30 +114,11 @@ func (w *Worker) Handle(ctx context.Context, d Delivery) {
 	}
 }
 
-// heartbeat calls beat at every interval until the returned func is called.
-func heartbeat(interval time.Duration, beat func()) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				beat()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
-}
-
 func backoff(deliveries int) time.Duration {
 	return min(retryDelay<<min(max(deliveries-1, 0), 5), 30*time.Second)
 }
 
-func (w *Worker) handle(ctx context.Context, d Delivery) error {
+func (w *Worker) handle(ctx context.Context, d Delivery, pulse *pulse) error {
 	event, err := d.Event()
 	if err != nil {
 		return d.Done(ctx) // the state handler writes the dead letter
@@ -148,7 +132,7 @@ func (w *Worker) handle(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := w.verdict(ctx, record, event, settings, d.Deliveries() > 1)
+	verdict, err := w.verdict(ctx, record, event, settings, d.Deliveries() > 1, pulse)
 	if errors.Is(err, errNotAsked) {
 		return d.Done(ctx)
 	}
@@ -175,7 +159,7 @@ func (w *Worker) applied(ctx context.Context, event plumbline.Event) (plumbline.
 }
 
 // verdict finds or reaches the verdict of an event, and makes it durable.
-func (w *Worker) verdict(ctx context.Context, record plumbline.Record, event plumbline.Event, settings Settings, redelivered bool) (plumbline.Verdict, error) {
+func (w *Worker) verdict(ctx context.Context, record plumbline.Record, event plumbline.Event, settings Settings, redelivered bool, pulse *pulse) (plumbline.Verdict, error) {
 	run, pending := record.Find(event.Run)
 	if pending && run.Event.Sequence != event.Sequence {
 		return plumbline.Verdict{}, errNotAsked // the same event again: the run belongs to the first
@@ -199,6 +183,9 @@ func (w *Worker) verdict(ctx context.Context, record plumbline.Record, event plu
 	verdict, err := w.run(ctx, record, run, settings, redelivered)
 	if err != nil {
 		return plumbline.Verdict{}, err
+	}
+	if pulse.faltered() {
+		return plumbline.Verdict{}, errSlept
 	}
 	return w.publish(ctx, verdict)
 }
