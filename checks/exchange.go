@@ -45,6 +45,7 @@ func (c *httpCheck) deliver(ctx context.Context, s *scene, via *session, render 
 			x := &exchange{}
 			if refused := (refusal{}); errors.As(err, &refused) {
 				*x = *refused.answer // which others wait for, too
+				x.status = refused.status
 			}
 			return x, err
 		}
