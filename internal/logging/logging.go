@@ -15,7 +15,7 @@ import (
 // Options say what is logged, and how it looks. The zero Options are fine.
 type Options struct {
 	Level  slog.Leveler // see Level; nil is info. A *slog.LevelVar lets it be changed
-	Format string // text, json, or what suits the writer
+	Format string       // text, json, or what suits the writer
 
 	Getenv func(name string) string // NO_COLOR, CLICOLOR_FORCE and TERM; nil knows no variables
 	Redact func(text string) string // nil changes nothing
