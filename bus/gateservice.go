@@ -32,6 +32,9 @@ func (e *GateError) Error() string { return e.Text }
 // maxGateQuestions bounds the questions that are answered at once.
 const maxGateQuestions = 64
 
+// gateService is its name, for tools that list services.
+const gateService = "plumbline-gate"
+
 // gateVersion is the version of the gate document, for tools that list services.
 const gateVersion = "1.0.0"
 
@@ -55,7 +58,7 @@ func (b *Bus) ServeGate(ctx context.Context, answer func(ctx context.Context, se
 			b.answerGate(ctx, r, answer)
 		})
 	}
-	service, err := micro.AddService(b.conn, micro.Config{Name: "plumbline-gate", Version: gateVersion, QueueGroup: "plumbline",
+	service, err := micro.AddService(b.conn, micro.Config{Name: gateService, Version: gateVersion, QueueGroup: "plumbline",
 		Description: "may traffic move to this color, for this deployment"})
 	if err != nil {
 		return fmt.Errorf("gate service: %w", err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -73,11 +72,9 @@ func printable(text string) string {
 
 // hide takes out the secrets of the configuration, where they are at hand: dead letters are looked at elsewhere, too.
 func (a *app) hide() func(string) string {
-	source := configs.Source{File: a.config, Environ: a.Env}
-	if source.File == "" {
-		if _, err := os.Stat(configs.DefaultFile); err == nil {
-			source.File = configs.DefaultFile
-		}
+	source, err := a.source()
+	if err != nil {
+		return func(text string) string { return text }
 	}
 	config, _, err := configs.Load(source)
 	if err != nil {

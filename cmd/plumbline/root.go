@@ -97,7 +97,7 @@ func (a *app) root() *cobra.Command {
 	add("start", a.devCommand(), a.serveCommand(), a.sandboxCommand())
 	add("release", a.releaseCommand(), a.switchedCommand(), a.validateCommand(), a.gateCommand(), a.adoptCommand())
 	add("suites", a.runCommand(), a.lintCommand(), a.initCommand(), a.schemaCommand())
-	add("look", a.statusCommand(), a.runsCommand(), a.showCommand(), a.diffCommand(), a.deadLettersCommand())
+	add("look", a.statusCommand(), a.runsCommand(), a.showCommand(), a.diffCommand(), a.deadLettersCommand(), a.doctorCommand())
 	add("more", a.versionCommand())
 	completion(root)
 	return root

@@ -150,13 +150,11 @@ func hostName() string {
 
 // load reads the configuration that --config names, or the default one.
 func (a *app) load(withoutSecrets bool) (*configs.Config, error) {
-	source := configs.Source{File: a.config, Environ: a.Env, WithoutSecrets: withoutSecrets}
-	if source.File == "" {
-		if _, err := os.Stat(configs.DefaultFile); err != nil {
-			return nil, usagef("no configuration: %s isn't here, and --config names no other", configs.DefaultFile)
-		}
-		source.File = configs.DefaultFile
+	source, err := a.source()
+	if err != nil {
+		return nil, err
 	}
+	source.WithoutSecrets = withoutSecrets
 	config, warnings, err := configs.Load(source)
 	for _, w := range warnings {
 		fmt.Fprintln(a.Err, w)
@@ -165,6 +163,18 @@ func (a *app) load(withoutSecrets bool) (*configs.Config, error) {
 		return nil, &exit{exitUsage, err}
 	}
 	return config, nil
+}
+
+// source is what --config names, or the default file, with the environment.
+func (a *app) source() (configs.Source, error) {
+	source := configs.Source{File: a.config, Environ: a.Env}
+	if source.File == "" {
+		if _, err := os.Stat(configs.DefaultFile); err != nil {
+			return source, usagef("no configuration: %s isn't here, and --config names no other", configs.DefaultFile)
+		}
+		source.File = configs.DefaultFile
+	}
+	return source, nil
 }
 
 // busAddress is where the configuration says that the bus is. Without any it is where an embedded one listens.
