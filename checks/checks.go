@@ -32,6 +32,8 @@ func Kinds(clients Clients) map[string]Kind {
 		"grpc":      web.grpc(),
 		"websocket": web.websocket(),
 
+		"darwinbox": web.darwinbox(),
+
 		"slack":   web.slack(),
 		"webhook": web.webhook(),
 	}

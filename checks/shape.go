@@ -61,6 +61,7 @@ func Shapes() map[string]KindShape {
 		"dns":       {Value: either(ref("text"), "dns", dnsParameters{}), Places: []string{"latency", "code", "records", "ttl"}},
 		"callback":  {Value: shaped("callback", callbackParameters{}), Places: callbackPlaces},
 		"grpc":      {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
+		"darwinbox": providerShape("darwinbox", darwinboxParameters{}),
 		"slack":     providerShape("slack", slackParameters{}),
 		"webhook":   providerShape("webhook", webhookParameters{}),
 		"websocket": {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},

@@ -71,6 +71,7 @@ const everyConnection = `connections:
   header: {kind: header, name: X-Api-Key, value: {env: S}, rate: {per_second: 2.5}}
   mtls: {kind: mtls, certificate: certificate.pem, key: {file: key.pem}, authorities: certificate.pem, url: "https://api.test", rate: {per_second: 5, burst: 1}}
   aws: {kind: sigv4, region: eu-central-1, service: execute-api, access_key_id: {env: ID}, secret_access_key: {env: S}, session_token: {env: T}}
+  darwinbox: {kind: darwinbox, host: acme.darwinbox.in, username: plum, password: {env: S}, api_key: {env: S}, dataset_key: {env: S}, employee: E042, messages: {no such key: credential}}
   slack: {kind: slack, token: {env: S}, team: T012}
   webhook: {kind: webhook, address: {env: A}, signature: hmac, secret: {env: S}, header: X-Signature}
 `

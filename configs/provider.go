@@ -23,6 +23,7 @@ type Provider interface {
 // providers make the account of each kind.
 func providers() map[string]Provider {
 	return map[string]Provider{
+		KindDarwinbox:    &Darwinbox{},
 		KindSlackAccount: &SlackAccount{},
 		KindWebhook:      &Webhook{},
 	}

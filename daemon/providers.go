@@ -10,10 +10,20 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 	switch a := account.(type) {
 	case *configs.SlackAccount:
 		slackOf(to, a)
+	case *configs.Darwinbox:
+		darwinboxOf(to, a)
 	case *configs.Webhook:
 		to.Secret = a.Secret.Reveal
 		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
 	}
+}
+
+func darwinboxOf(to *checks.Connection, a *configs.Darwinbox) {
+	account := &checks.Darwinbox{APIKey: a.APIKey.Reveal, DatasetKey: a.DatasetKey.Reveal, Employee: a.Employee, Messages: a.Messages}
+	if to.Username, to.Secret = a.Username, a.Password.Reveal; !a.Code.IsZero() {
+		to.ClientID, to.Secret, to.TokenURL, account.Code = a.ClientID, a.ClientSecret.Reveal, checks.DarwinboxTokenPath, a.Code.Reveal
+	}
+	to.Provider = account
 }
 
 func slackOf(to *checks.Connection, a *configs.SlackAccount) {
