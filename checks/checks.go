@@ -35,6 +35,7 @@ func Kinds(clients Clients) map[string]Kind {
 		"darwinbox": web.darwinbox(),
 
 		"slack":   web.slack(),
+		"teams":   web.teams(),
 		"webhook": web.webhook(),
 	}
 	kinds["parity"] = web.parity()

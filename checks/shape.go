@@ -63,6 +63,7 @@ func Shapes() map[string]KindShape {
 		"grpc":      {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
 		"darwinbox": providerShape("darwinbox", darwinboxParameters{}),
 		"slack":     providerShape("slack", slackParameters{}),
+		"teams":     providerShape("teams", teamsParameters{}),
 		"webhook":   providerShape("webhook", webhookParameters{}),
 		"websocket": {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
 	}

@@ -208,6 +208,9 @@ func (c *Connection) Addresses() []string {
 	if c.OAuth2 != nil {
 		all = append(all, c.OAuth2.TokenURL)
 	}
+	if t, is := c.Provider.(*Teams); is {
+		all = append(all, t.Login)
+	}
 	for _, secret := range c.secrets() {
 		if value := secret.Reveal(); strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://") {
 			all = append(all, value)

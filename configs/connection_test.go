@@ -73,6 +73,7 @@ const everyConnection = `connections:
   aws: {kind: sigv4, region: eu-central-1, service: execute-api, access_key_id: {env: ID}, secret_access_key: {env: S}, session_token: {env: T}}
   darwinbox: {kind: darwinbox, host: acme.darwinbox.in, username: plum, password: {env: S}, api_key: {env: S}, dataset_key: {env: S}, employee: E042, messages: {no such key: credential}}
   slack: {kind: slack, token: {env: S}, team: T012}
+  teams: {kind: teams, tenant: acme.onmicrosoft.com, client_id: plum, client_secret: {env: S}, team: t1}
   webhook: {kind: webhook, address: {env: A}, signature: hmac, secret: {env: S}, header: X-Signature}
 `
 

@@ -25,6 +25,7 @@ func providers() map[string]Provider {
 	return map[string]Provider{
 		KindDarwinbox:    &Darwinbox{},
 		KindSlackAccount: &SlackAccount{},
+		KindTeams:        &Teams{},
 		KindWebhook:      &Webhook{},
 	}
 }

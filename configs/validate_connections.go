@@ -143,6 +143,9 @@ func (l *loader) rate(r Rate, path []string) {
 
 // keysOf holds keys and certificates against what they are for, once they are read.
 func (l *loader) keysOf(name string, c *Connection) {
+	if t, is := c.Provider.(*Teams); is && !l.source.WithoutSecrets && !isWebURL(t.Workflow.Reveal()) {
+		l.problem(l.at("connections", name, "workflow"), "workflow is no absolute URL, want https://HOST/PATH")
+	}
 	switch w, _ := c.Provider.(*Webhook); {
 	case l.source.WithoutSecrets:
 	case w != nil && !isWebURL(w.Address.Reveal()):

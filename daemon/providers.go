@@ -12,6 +12,8 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 		slackOf(to, a)
 	case *configs.Darwinbox:
 		darwinboxOf(to, a)
+	case *configs.Teams:
+		teamsOf(to, a)
 	case *configs.Webhook:
 		to.Secret = a.Secret.Reveal
 		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
@@ -24,6 +26,16 @@ func darwinboxOf(to *checks.Connection, a *configs.Darwinbox) {
 		to.ClientID, to.Secret, to.TokenURL, account.Code = a.ClientID, a.ClientSecret.Reveal, checks.DarwinboxTokenPath, a.Code.Reveal
 	}
 	to.Provider = account
+}
+
+func teamsOf(to *checks.Connection, a *configs.Teams) {
+	teams := &checks.Teams{Graph: a.URL, Tenant: a.Tenant, Team: a.Team, Origin: a.URL}
+	if to.Secret = a.ClientSecret.Reveal; !a.Workflow.IsZero() {
+		to.Secret, teams.Workflow = a.Workflow.Reveal, a.Workflow.Reveal
+	} else {
+		to.ClientID, to.TokenURL, to.Scopes = a.ClientID, a.TokenURL(), []string{"https://graph.microsoft.com/.default"}
+	}
+	to.Provider = teams
 }
 
 func slackOf(to *checks.Connection, a *configs.SlackAccount) {
