@@ -60,6 +60,7 @@ type Bus struct {
 	log     *slog.Logger
 	closed  chan struct{}
 	handles sync.Map // of streams, by name
+	refused sync.Map // whether this user may make no consumer, by stream
 
 	mu      sync.Mutex
 	session chan struct{} // closed when the connection was lost and made again

@@ -30,8 +30,7 @@ func (d *Delivery) Event() (plumbline.Event, error) {
 
 // Service is the service that the subject names, or nothing.
 func (d *Delivery) Service() string {
-	service, _, _ := d.bus.names.addressee(d.message.Subject())
-	return service
+	return d.bus.names.address(d.message.Subject()).service
 }
 
 // Subject is where the message was published.
@@ -72,10 +71,7 @@ func (b *Bus) acknowledge(ctx context.Context, m jetstream.Msg) error {
 // ConsumeState hands every message of the event stream to handle, in stream order and one at a time for all processes
 // together, until ctx is done. It survives reconnects and makes its consumer anew when it is gone.
 func (b *Bus) ConsumeState(ctx context.Context, handle func(context.Context, *Delivery)) error {
-	return b.consume(ctx, jetstream.ConsumerConfig{
-		Durable: "state", AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 1,
-		FilterSubjects: []string{b.names.subject("event", ">"), b.names.subject("slot", ">")},
-	}, 1, handle)
+	return b.consume(ctx, b.stateReader(), 1, handle)
 }
 
 // ConsumeRuns hands the messages about a service to handle, at most slots at once in this process, until ctx is done; then
@@ -84,17 +80,14 @@ func (b *Bus) ConsumeRuns(ctx context.Context, service string, slots int, handle
 	if err := plumbline.CheckName(service); err != nil {
 		return err
 	}
-	return b.consume(ctx, jetstream.ConsumerConfig{
-		Durable: "run-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.options.RunAckWait, MaxDeliver: -1, MaxAckPending: 1000,
-		FilterSubjects: []string{b.names.event(service), b.names.subject("slot", service, "*")},
-	}, slots, handle)
+	return b.consume(ctx, b.runReader(service), slots, handle)
 }
 
-func (b *Bus) consume(ctx context.Context, want jetstream.ConsumerConfig, slots int, handle func(context.Context, *Delivery)) error {
-	return b.pull(ctx, b.names.events(), want, slots, func(m jetstream.Msg) {
+func (b *Bus) consume(ctx context.Context, r reader, slots int, handle func(context.Context, *Delivery)) error {
+	return b.pull(ctx, r, slots, func(m jetstream.Msg) {
 		meta, err := m.Metadata()
 		if err != nil {
-			b.log.Error("a message without metadata", "consumer", want.Durable, "subject", m.Subject(), "error", err)
+			b.log.Error("a message without metadata", "consumer", r.config.Durable, "subject", m.Subject(), "error", err)
 			return
 		}
 		handle(ctx, &Delivery{bus: b, message: m, meta: meta})

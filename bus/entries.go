@@ -30,15 +30,15 @@ func (b *Bus) Entries(ctx context.Context, service string, n int) ([]plumbline.E
 	if service == "" {
 		service = "*"
 	}
-	messages, err := b.tail(ctx, b.names.ledger(), []string{b.names.subject("ledger", service)}, n, false)
+	messages, err := b.tail(ctx, b.names.ledger(), b.names.subject("ledger", service), n, false)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	entries := make([]plumbline.Entry, 0, len(messages))
 	for _, m := range slices.Backward(messages) {
 		var e plumbline.Entry
-		if err := unwrap(m.Data(), TypeEntry, &e); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Subject(), err)
+		if err := unwrap(m.data, TypeEntry, &e); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.subject, err)
 		}
 		entries = append(entries, e)
 	}

@@ -53,8 +53,9 @@ type Message struct {
 // Decode reads a message of the event stream of a prefix: a CloudEvent in binary or structured mode, or a CDEvent. The
 // error says in one line why a message is no event that can be served.
 func Decode(prefix string, m Message) (plumbline.Event, error) {
-	service, slotColor, slot := names{prefix}.addressee(m.Subject)
-	if service == "" {
+	n := names{prefix}
+	to := n.address(m.Subject)
+	if to.service == "" {
 		return plumbline.Event{}, fmt.Errorf("subject %q names no service, want %s.event.SERVICE", clip(m.Subject, 128), prefix)
 	}
 	ce, err := parseCloudEvent(m.Header, m.Data)
@@ -66,15 +67,19 @@ func Decode(prefix string, m Message) (plumbline.Event, error) {
 		return plumbline.Event{}, err
 	}
 	switch {
-	case e.Service != service:
-		return plumbline.Event{}, fmt.Errorf("the data is about service %q, but the subject about %q", e.Service, service)
-	case slot != (e.Kind == plumbline.EventSlot):
+	case e.Service != to.service:
+		return plumbline.Event{}, fmt.Errorf("the data is about service %q, but the subject about %q", e.Service, to.service)
+	case !to.mayPublish(e.Kind):
 		return plumbline.Event{}, fmt.Errorf("an event of type %s doesn't belong to subject %s", ce.kind, m.Subject)
-	case slot && e.Color != slotColor:
-		return plumbline.Event{}, fmt.Errorf("the data is about color %q, but the subject about %q", e.Color, slotColor)
+	case to.slot && e.Color != to.color:
+		return plumbline.Event{}, fmt.Errorf("the data is about color %q, but the subject about %q", e.Color, to.color)
 	}
 	e.ID, e.Source = ce.id, ce.source
-	e.Run = plumbline.RunID(m.Subject, ce.source, ce.id)
+	subject := m.Subject
+	if to.publisher != "" {
+		subject = n.event(to.service) // whoever publishes it, the same event is the same run
+	}
+	e.Run = plumbline.RunID(subject, ce.source, ce.id)
 	e.Hash = hash16(ce.data)
 	e.Sequence, e.At = m.Sequence, m.Time.UTC()
 	return e, nil

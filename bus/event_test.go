@@ -252,3 +252,41 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestPublishersSayWhatIsTheirs(t *testing.T) {
+	const release, controller = subject + ".release", subject + ".switch"
+	deploying := envelope(bus.TypeDeploying, `{"service":"plum","color":"green"}`)
+	requested := envelope(bus.TypeRequested, `{"service":"plum","color":"green"}`)
+	switched := envelope(bus.TypeSwitched, `{"service":"plum","to":"green"}`)
+	published := `{"context":{"version":"0.4.1","id":"a1","source":"/ci","type":"dev.cdevents.service.published.0.2.0"},"subject":{"id":"plum","content":{"environment":{"id":"green"}}}}`
+	slot := strings.Replace(envelope(bus.TypeSlot, `{"service":"plum","color":"green"}`), `"a1"`, `"2026-11-23T13:00:00Z"`, 1)
+	for name, test := range map[string]struct {
+		subject, body string
+		taken         bool
+	}{
+		"a release":                    {release, deployed(plain), true},
+		"a deployment under way":       {release, deploying, true},
+		"a request":                    {release, requested, true},
+		"a switch of release tooling":  {release, switched, false},
+		"a published service of it":    {release, published, false},
+		"a slot of release tooling":    {release, slot, false},
+		"a switch":                     {controller, switched, true},
+		"a published service":          {controller, published, true},
+		"a release of a controller":    {controller, deployed(plain), false},
+		"a deployment of it":           {controller, deploying, false},
+		"a request of a controller":    {controller, requested, false},
+		"a slot of a controller":       {controller, slot, false},
+		"somebody nobody knows":        {subject + ".auditor", deployed(plain), false},
+		"a release of another service": {"plumbline.event.pear.release", deployed(plain), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := decode(test.subject, nil, test.body)
+			if (err == nil) != test.taken {
+				t.Fatalf("got %+v, %v", e, err)
+			}
+			if test.taken && e.Run != plumbline.RunID(subject, "/ci", "a1") {
+				t.Errorf("run %s isn't that of the same event on %s", e.Run, subject)
+			}
+		})
+	}
+}

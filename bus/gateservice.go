@@ -35,6 +35,8 @@ const maxGateQuestions = 64
 // gateService is its name, for tools that list services.
 const gateService = "plumbline-gate"
 
+const internalError = "internal error: see the daemon's log"
+
 // gateVersion is the version of the gate document, for tools that list services.
 const gateVersion = "1.0.0"
 
@@ -73,6 +75,10 @@ func (b *Bus) ServeGate(ctx context.Context, answer func(ctx context.Context, se
 }
 
 func (b *Bus) answerGate(ctx context.Context, r micro.Request, answer func(context.Context, string, string, []byte) ([]byte, error)) {
+	if strings.HasPrefix(r.Reply(), "$") {
+		b.log.Warn("a gate question wants its answer where no answer belongs", "subject", r.Subject(), "reply", clip(r.Reply(), 256))
+		return // such as $JS.ACK.…, which comes through from other accounts by a leaf node: an answer would acknowledge a message
+	}
 	tokens := strings.Split(strings.TrimPrefix(r.Subject(), b.names.subject("gate")+"."), ".")
 	if len(tokens) != 2 {
 		return
@@ -89,10 +95,10 @@ func (b *Bus) answerGate(ctx context.Context, r micro.Request, answer func(conte
 	case errors.Is(err, ErrSilent) || ctx.Err() != nil:
 		return
 	case errors.As(err, &refusal):
-		err = b.reply(r, nil, refused(strconv.Itoa(refusal.Status), oneLine(refusal.Text)))
+		err = b.reply(r, []byte(refusal.Text), refused(strconv.Itoa(refusal.Status), oneLine(refusal.Text)))
 	default:
 		b.log.Error("a gate question was not answered", "subject", r.Subject(), "error", err)
-		err = b.reply(r, nil, refused("500", "internal error: see the daemon's log"))
+		err = b.reply(r, []byte(internalError), refused("500", internalError))
 	}
 	if err != nil {
 		b.log.Warn("the answer of a gate was not sent", "subject", r.Subject(), "error", err)
@@ -124,7 +130,7 @@ func (b *Bus) AskGate(ctx context.Context, service, color string, body []byte) (
 	}
 	for {
 		attempt, cancel := context.WithTimeout(ctx, tryFor)
-		m, err := b.conn.RequestWithContext(attempt, b.names.subject("gate", service, color), body)
+		m, err := b.conn.RequestWithContext(attempt, b.names.gate(service, color), body)
 		cancel()
 		switch {
 		case err == nil && m.Header.Get(micro.ErrorCodeHeader) != "":

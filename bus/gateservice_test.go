@@ -51,6 +51,16 @@ func TestGateService(t *testing.T) {
 	if _, err := asker.AskGate(t.Context(), "plum", "green", bytes.Repeat([]byte("x"), bus.MaxEvent+1)); !errors.As(err, &refusal) || refusal.Status != 400 {
 		t.Errorf("too large: %v", err)
 	}
+	misled := must(asker.Conn().SubscribeSync("$JS.FC.>"))(t)
+	for range 10 {
+		if err := asker.Conn().PublishRequest("plumbline.gate.plum.green", "$JS.FC.somebody", []byte("now")); err != nil {
+			t.Fatal(err)
+		}
+		must(asker.AskGate(t.Context(), "plum", "green", []byte("now")))(t)
+	}
+	if n, _, err := misled.Pending(); n > 0 || err != nil {
+		t.Errorf("%d answers went where none belongs, %v", n, err)
+	}
 	for _, q := range [][2]string{{"plum", "red"}, {"plum.x", "green"}, {"*", "green"}, {"plum", ">"}} {
 		if _, err := asker.AskGate(t.Context(), q[0], q[1], nil); !errors.As(err, &refusal) || refusal.Status != 404 {
 			t.Errorf("%v: %v", q, err)

@@ -34,13 +34,13 @@ type DeadLetter struct {
 
 // DeadLetters are the last n, newest first.
 func (b *Bus) DeadLetters(ctx context.Context, n int) ([]DeadLetter, error) {
-	messages, err := b.tail(ctx, b.names.deadLetters(), []string{b.names.subject("deadletter", ">")}, n, false)
+	messages, err := b.tail(ctx, b.names.deadLetters(), b.names.subject("deadletter", ">"), n, false)
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	letters := make([]DeadLetter, 0, len(messages))
 	for _, m := range slices.Backward(messages) {
-		letters = append(letters, b.letterOf(m))
+		letters = append(letters, b.letter(m.subject, m.header, m.data, m.sequence, m.at))
 	}
 	return letters, nil
 }
@@ -151,11 +151,7 @@ const (
 // ConsumeDeadLetters hands dead letters to handle, all that there are at once and not again for half a minute, until ctx
 // is done. Each durable name has its own place in the stream, which begins with the letters after its first use.
 func (b *Bus) ConsumeDeadLetters(ctx context.Context, durable string, handle func(context.Context, *LettersDelivery)) error {
-	want := jetstream.ConsumerConfig{
-		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Minute,
-		MaxDeliver: -1, MaxAckPending: maxLetters, HeadersOnly: true, FilterSubject: b.names.subject("deadletter", ">"),
-	}
-	return b.pull(ctx, b.names.deadLetters(), want, 1, func(first jetstream.Msg) {
+	return b.pull(ctx, b.letterReader(durable), 1, func(first jetstream.Msg) {
 		pause(ctx, lettersWait)
 		d := &LettersDelivery{bus: b, messages: append([]jetstream.Msg{first}, b.others(ctx, durable)...)}
 		for _, m := range d.messages {

@@ -21,11 +21,13 @@ func (b *Bus) Weaker(ctx context.Context) (warnings []string, err error) {
 			warnings = append(warnings, "stream "+want.Name+" isn't there")
 			continue
 		case noJetStream(err):
-			return nil, errors.New("the bus has no JetStream: start nats-server with -js, or enable it for this account")
+			return nil, errNoJetStream
 		case err != nil:
 			return warnings, fmt.Errorf("stream %s: %w", want.Name, err)
 		}
-		warnings = append(warnings, weaker(want, got)...)
+		for _, text := range texts(faults(want, got)) {
+			warnings = append(warnings, "stream "+want.Name+" "+text)
+		}
 	}
 	return warnings, nil
 }

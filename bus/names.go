@@ -39,18 +39,49 @@ func (n names) verdict(service string, c plumbline.Color, run string) string {
 	return n.subject("verdict", service, string(c), run)
 }
 
-// addressee is the service that a subject of the event stream names, and for a slot its color. A subject that names no
-// service gives nothing.
-func (n names) addressee(subject string) (service string, color plumbline.Color, slot bool) {
+// gate is where the gate of a color is asked.
+func (n names) gate(service, color string) string { return n.subject("gate", service, color) }
+
+// The publishers of events whose subjects say so: what one may not say, a daemon doesn't take from it. Accounts of the
+// bus put the name behind the subject, see configs/nats; a subject without one may say everything.
+const (
+	publisherRelease = "release" // release tooling
+	publisherSwitch  = "switch"  // a switch controller
+)
+
+// An address is what a subject of the event stream says. The zero address is of a subject that names no service.
+type address struct {
+	service   string
+	slot      bool
+	color     plumbline.Color // of a slot
+	publisher string          // of an event, "" for anybody
+}
+
+func (n names) address(subject string) address {
 	tokens := strings.Split(strings.TrimPrefix(subject, n.prefix+"."), ".")
 	if !strings.HasPrefix(subject, n.prefix+".") || len(tokens) < 2 || plumbline.CheckName(tokens[1]) != nil {
-		return "", "", false
+		return address{}
 	}
 	switch {
 	case tokens[0] == "event" && len(tokens) == 2:
-		return tokens[1], "", false
+		return address{service: tokens[1]}
+	case tokens[0] == "event" && len(tokens) == 3 && (tokens[2] == publisherRelease || tokens[2] == publisherSwitch):
+		return address{service: tokens[1], publisher: tokens[2]}
 	case tokens[0] == "slot" && len(tokens) == 3:
-		return tokens[1], plumbline.Color(tokens[2]), true
+		return address{service: tokens[1], slot: true, color: plumbline.Color(tokens[2])}
 	}
-	return "", "", false
+	return address{}
+}
+
+// mayPublish says whether an event of a kind may come from this address.
+func (a address) mayPublish(kind plumbline.EventKind) bool {
+	switch {
+	case a.slot || kind == plumbline.EventSlot:
+		return a.slot && kind == plumbline.EventSlot
+	case a.publisher == publisherRelease:
+		return kind != plumbline.EventSwitched
+	case a.publisher == publisherSwitch:
+		return kind == plumbline.EventSwitched
+	}
+	return true
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +21,7 @@ const (
 // pull hands the messages of a durable consumer to handle, at most slots at once, until ctx is done; then it waits for the
 // handlers under way. A message is asked for when a slot is free: one that waited in the client would use up its AckWait.
 // The consumer is made if it isn't there, and made again when it goes away.
-func (b *Bus) pull(ctx context.Context, stream string, want jetstream.ConsumerConfig, slots int, handle func(jetstream.Msg)) error {
+func (b *Bus) pull(ctx context.Context, r reader, slots int, handle func(jetstream.Msg)) error {
 	free := make(chan struct{}, max(1, slots))
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -44,8 +42,8 @@ func (b *Bus) pull(ctx context.Context, stream string, want jetstream.ConsumerCo
 		})
 		return nil
 	}
-	return b.keepUp(ctx, want.Durable, func() error {
-		consumer, err := b.durable(ctx, stream, want)
+	return b.keepUp(ctx, r.config.Durable, func() error {
+		consumer, err := b.durable(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -96,43 +94,6 @@ func (b *Bus) keepUp(ctx context.Context, what string, run func() error) error {
 		}
 		wait = min(2*wait, retryMost)
 	}
-}
-
-// durable binds to a consumer, which needs less permission than making one, and makes or corrects it where needed.
-func (b *Bus) durable(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	consumer, err := b.js.Consumer(ctx, stream, want.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		if consumer, err = b.js.CreateConsumer(ctx, stream, want); errors.Is(err, jetstream.ErrConsumerExists) {
-			consumer, err = b.js.Consumer(ctx, stream, want.Durable)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	got := consumer.CachedInfo().Config
-	if sameConsumer(want, got) {
-		return consumer, nil
-	}
-	want.DeliverPolicy, want.Replicas = got.DeliverPolicy, got.Replicas
-	corrected, err := b.js.UpdateConsumer(ctx, stream, want)
-	if err != nil {
-		b.log.Error("a consumer has other settings than it should, and can't be corrected", "stream", stream, "consumer", want.Durable, "error", err)
-		return consumer, nil
-	}
-	return corrected, nil
-}
-
-func sameConsumer(want, got jetstream.ConsumerConfig) bool {
-	filters := func(c jetstream.ConsumerConfig) []string {
-		all := slices.Clone(c.FilterSubjects)
-		if c.FilterSubject != "" {
-			all = append(all, c.FilterSubject)
-		}
-		slices.Sort(all)
-		return all
-	}
-	return want.AckPolicy == got.AckPolicy && want.AckWait == got.AckWait && want.MaxDeliver == got.MaxDeliver &&
-		want.MaxAckPending == got.MaxAckPending && len(got.BackOff) == 0 && reflect.DeepEqual(filters(want), filters(got))
 }
 
 // errReconnected says that the connection was lost and made again.
@@ -231,58 +192,4 @@ func (b *Bus) dropConsumer(stream, name string) {
 	if err := b.js.DeleteConsumer(ctx, stream, name); err != nil {
 		b.log.Debug("a reader was not removed", "stream", stream, "consumer", name, "error", err)
 	}
-}
-
-// tail are the last n messages of the subjects, oldest first. What is read is at most a few times what is wanted.
-func (b *Bus) tail(ctx context.Context, stream string, filters []string, n int, headersOnly bool) ([]jetstream.Msg, error) {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	state := s.CachedInfo().State
-	for width := uint64(max(n, 64)); state.Msgs > 0 && n > 0; width *= 4 {
-		from := state.FirstSeq
-		if state.LastSeq > width && state.LastSeq-width > from {
-			from = state.LastSeq - width
-		}
-		consumer, err := b.nameless(ctx, stream, jetstream.ConsumerConfig{FilterSubjects: filters, HeadersOnly: headersOnly,
-			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
-		if err != nil {
-			return nil, err
-		}
-		info := consumer.CachedInfo()
-		if info.NumPending < uint64(n) && from > state.FirstSeq {
-			b.dropConsumer(stream, info.Name)
-			continue
-		}
-		messages, err := lastOf(ctx, consumer, info.NumPending, n)
-		b.dropConsumer(stream, info.Name)
-		return messages, err
-	}
-	return nil, nil
-}
-
-// lastOf reads what a consumer has, in bites, and keeps the last n.
-func lastOf(ctx context.Context, consumer jetstream.Consumer, there uint64, n int) ([]jetstream.Msg, error) {
-	const bite = 100
-	var kept []jetstream.Msg
-	for read := uint64(0); read < there; {
-		batch, err := consumer.Fetch(int(min(bite, there-read)), jetstream.FetchContext(ctx))
-		if err != nil {
-			return nil, err
-		}
-		before := read
-		for m := range batch.Messages() {
-			read++
-			kept = append(kept, m)
-		}
-		if err := batch.Error(); err != nil {
-			return nil, err
-		}
-		if read == before {
-			return nil, errGap
-		}
-		kept = slices.Clone(kept[max(0, len(kept)-n):])
-	}
-	return kept, nil
 }

@@ -48,11 +48,11 @@ func (b *Bus) original(letter DeadLetter, body []byte) (*nats.Msg, plumbline.Eve
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != letter.SHA256 {
 		return nil, none, errors.New("its body isn't the one that was put aside: send the event anew")
 	}
-	service, _, slot := b.names.addressee(letter.Subject)
+	to := b.names.address(letter.Subject)
 	switch {
-	case slot:
+	case to.slot:
 		return nil, none, errors.New("it is a slot of the standby clock, which asks again by itself")
-	case service == "":
+	case to.service == "":
 		return nil, none, fmt.Errorf("subject %q names no service, want %s", clip(letter.Subject, 128), b.names.event("SERVICE"))
 	}
 	m := nats.NewMsg(letter.Subject)

@@ -90,13 +90,13 @@ func (b *Bus) FlushResults(ctx context.Context) error {
 // Attempts is how often a run was started.
 func (b *Bus) Attempts(ctx context.Context, service string, c plumbline.Color, run string) (int, error) {
 	const most = 1 << 20
-	messages, err := b.tail(ctx, b.names.results(), []string{b.names.result(service, c, run)}, most, true)
+	messages, err := b.tail(ctx, b.names.results(), b.names.result(service, c, run), most, true)
 	if err != nil {
 		return 0, fmt.Errorf("attempts of run %s: %w", run, err)
 	}
 	n := 0
 	for _, m := range messages {
-		if m.Headers().Get(headerType) == TypeRunStarted {
+		if m.header.Get(headerType) == TypeRunStarted {
 			n++
 		}
 	}

@@ -114,15 +114,15 @@ func (b *Bus) Verdicts(ctx context.Context, service string, n int) ([]plumbline.
 	if service == "" {
 		service = "*"
 	}
-	messages, err := b.tail(ctx, b.names.verdicts(), []string{b.names.subject("verdict", service, "*", "*")}, n, false)
+	messages, err := b.tail(ctx, b.names.verdicts(), b.names.subject("verdict", service, "*", "*"), n, false)
 	if err != nil {
 		return nil, fmt.Errorf("verdicts: %w", err)
 	}
 	verdicts := make([]plumbline.Verdict, 0, len(messages))
 	for _, m := range slices.Backward(messages) {
-		v, err := decodeVerdict(m.Data())
+		v, err := decodeVerdict(m.data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Subject(), err)
+			return nil, fmt.Errorf("%s: %w", m.subject, err)
 		}
 		verdicts = append(verdicts, v)
 	}
@@ -183,11 +183,7 @@ func (d *VerdictDelivery) Later(delay time.Duration) error { return d.message.Na
 // ConsumeVerdicts hands the verdicts to handle, one at a time, until ctx is done. Each durable name has its own place in
 // the stream, which begins with the verdicts after its first use: a new reporter doesn't tell old news.
 func (b *Bus) ConsumeVerdicts(ctx context.Context, durable string, handle func(context.Context, *VerdictDelivery)) error {
-	want := jetstream.ConsumerConfig{
-		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
-		MaxDeliver: -1, MaxAckPending: 64, FilterSubject: b.names.subject("verdict", ">"),
-	}
-	return b.pull(ctx, b.names.verdicts(), want, 1, func(m jetstream.Msg) {
+	return b.pull(ctx, b.verdictReader(durable), 1, func(m jetstream.Msg) {
 		meta, err := m.Metadata()
 		if err != nil {
 			b.log.Error("a message without metadata", "consumer", durable, "subject", m.Subject(), "error", err)

@@ -127,8 +127,11 @@ func (d *Daemon) open(ctx context.Context) error {
 	return d.prepare(ctx, d.plans.now())
 }
 
-// prepare makes sure that the bus has what a snapshot needs: its bytes and the records of its services.
+// prepare makes sure that the bus has what a snapshot needs: places in its streams, its bytes and the records of its services.
 func (d *Daemon) prepare(ctx context.Context, s *snapshot) error {
+	if err := d.bus.EnsureReaders(ctx, Readers(s.config)); err != nil {
+		return err
+	}
 	if err := s.store(ctx, d.bus); err != nil {
 		return err
 	}

@@ -67,7 +67,8 @@ func unanswered(what string, err error) error {
 	return unknownf("%s: %w\nthe bus is there and doesn't answer: its own log says why", what, err)
 }
 
-// reach connects to the bus about a color of a service that a daemon serves. The caller closes the bus.
+// reach connects to the bus about a color of a service that a daemon serves, as far as this user may know. The caller
+// closes the bus.
 func (a *app) reach(ctx context.Context, service, color string) (*bus.Bus, plumbline.Color, error) {
 	c, err := parseColor(color)
 	if err != nil {
@@ -76,6 +77,13 @@ func (a *app) reach(ctx context.Context, service, color string) (*bus.Bus, plumb
 	b, err := a.connect(ctx)
 	if err != nil {
 		return nil, "", err
+	}
+	if err := plumbline.CheckName(service); err != nil {
+		b.Close()
+		return nil, "", usagef("%w", err)
+	}
+	if b.ReadsNothing(ctx) {
+		return b, c, nil
 	}
 	if _, err := known(ctx, b, service); err != nil {
 		b.Close()

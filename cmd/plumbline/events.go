@@ -129,6 +129,16 @@ func (a *app) send(ctx context.Context, service, color string, e plumbline.Event
 	if e.ID == "" {
 		e.ID = uuid.NewString()
 	}
+	if b.MayNotPublish(ctx, service) {
+		return usagef("this user may not publish events about %s: bus.credentials names another role's", service)
+	}
+	follow := a.follow
+	if w.wait && b.FollowsNothing(ctx) {
+		if e.Kind != plumbline.EventDeployed {
+			return usagef("this user may not follow runs, and no gate tells of this one: leave out --wait")
+		}
+		follow = a.followGate
+	}
 	sent, err := a.publish(ctx, b, e)
 	if err != nil {
 		return err
@@ -136,7 +146,7 @@ func (a *app) send(ctx context.Context, service, color string, e plumbline.Event
 	if !w.wait {
 		return a.saySent(sent)
 	}
-	return a.follow(ctx, b, sent, w.timeout)
+	return follow(ctx, b, sent, w.timeout)
 }
 
 func (a *app) saySent(e plumbline.Event) error {
@@ -180,6 +190,31 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout
 		return ctx.Err()
 	}
 	return unanswered("the verdict of run "+e.Run, err)
+}
+
+// followGate waits for what the gate says of a release, for a user who may not follow its run.
+func (a *app) followGate(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout time.Duration) error {
+	waited, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
+	defer cancel()
+	document, err := a.decided(waited, b, e.Service, e.Color, question{Purpose: plumbline.PurposePromote, Version: e.Release.Version, Digest: e.Release.Digest, Event: e.ID}, true)
+	switch {
+	case errors.Is(err, errWaited):
+		return &exit{exitTimeout, fmt.Errorf("not decided within %s; the run goes on: plumbline gate %s %s --event %s", timeout, e.Service, e.Color, e.ID)}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return err
+	}
+	if err := a.printGate(document); err != nil {
+		return err
+	}
+	switch {
+	case document.Verdict == plumbline.Pass:
+		return nil
+	case document.Because == plumbline.BecauseOtherGone:
+		return silent(exitSuperseded)
+	}
+	return silent(exitFail)
 }
 
 // notedWithin bounds how long a command waits for the record of a service to take a verdict in.

@@ -60,29 +60,45 @@ func (a *app) gate(ctx context.Context, service, color string, q question, wait 
 	defer b.Close()
 	waited, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
 	defer cancel()
-	for {
-		document, err := ask(ctx, b, service, c, q)
-		if err != nil && (!wait || ctx.Err() != nil || codeFor(err) == exitUsage) {
+	document, err := a.decided(waited, b, service, c, q, wait)
+	switch {
+	case err == nil:
+		return a.sayGate(document)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.Is(err, errWaited):
+		return err
+	}
+	if document.Schema != "" {
+		if err := a.printGate(document); err != nil {
 			return err
 		}
-		if err == nil && (!wait || document.Gate != plumbline.GateWaiting) {
-			return a.sayGate(document)
+	}
+	return &exit{exitTimeout, fmt.Errorf("not decided within %s", timeout)}
+}
+
+// decided asks until the gate is open or closed, or once. The document is the last that came.
+func (a *app) decided(ctx context.Context, b *bus.Bus, service string, c plumbline.Color, q question, wait bool) (document plumbline.Gate, err error) {
+	for {
+		answer, err := ask(ctx, b, service, c, q)
+		switch {
+		case err != nil && (!wait || codeFor(err) == exitUsage):
+			return document, err
+		case err == nil && (!wait || answer.Gate != plumbline.GateWaiting):
+			return answer, nil
+		case err == nil:
+			document = answer
 		}
 		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-waited.Done():
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err == nil {
-				if err := a.sayGate(document); codeFor(err) == exitUsage {
-					return err
-				}
-			}
-			return &exit{exitTimeout, fmt.Errorf("not decided within %s", timeout)}
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return document, context.Cause(ctx)
 		}
 	}
 }
+
+// askAgain is how long a command waits between two questions to a gate.
+const askAgain = 500 * time.Millisecond
 
 func codeFor(err error) int {
 	var e *exit

@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 	add("release", a.releaseCommand(), a.switchedCommand(), a.validateCommand(), a.gateCommand(), a.adoptCommand())
 	add("suites", a.runCommand(), a.lintCommand(), a.initCommand(), a.schemaCommand())
 	add("look", a.statusCommand(), a.runsCommand(), a.showCommand(), a.diffCommand(), a.deadLettersCommand(), a.doctorCommand())
-	add("more", a.versionCommand())
+	add("more", a.busCommand(), a.versionCommand())
 	completion(root)
 	return root
 }

@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Readers are whose places in the streams the bus keeps for a set of daemons.
+type Readers struct {
+	Services []string // that are served
+	Verdicts []string // durable names of ConsumeVerdicts
+	Letters  []string // durable names of ConsumeDeadLetters
+}
+
+// A reader is a durable place in a stream.
+type reader struct {
+	stream string
+	config jetstream.ConsumerConfig
+}
+
+func (b *Bus) readers(r Readers) []reader {
+	all := []reader{b.stateReader()}
+	for _, service := range r.Services {
+		all = append(all, b.runReader(service))
+	}
+	for _, durable := range r.Verdicts {
+		all = append(all, b.verdictReader(durable))
+	}
+	for _, durable := range r.Letters {
+		all = append(all, b.letterReader(durable))
+	}
+	return all
+}
+
+func (b *Bus) stateReader() reader {
+	return reader{b.names.events(), jetstream.ConsumerConfig{
+		Durable: "state", AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 1,
+		FilterSubjects: []string{b.names.subject("event", ">"), b.names.subject("slot", ">")},
+	}}
+}
+
+func (b *Bus) runReader(service string) reader {
+	return reader{b.names.events(), jetstream.ConsumerConfig{
+		Durable: "run-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.options.RunAckWait, MaxDeliver: -1, MaxAckPending: 1000,
+		FilterSubjects: []string{b.names.event(service), b.names.subject("event", service, "*"), b.names.subject("slot", service, "*")},
+	}}
+}
+
+func (b *Bus) verdictReader(durable string) reader {
+	return reader{b.names.verdicts(), jetstream.ConsumerConfig{
+		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+		MaxDeliver: -1, MaxAckPending: 64, FilterSubject: b.names.subject("verdict", ">"),
+	}}
+}
+
+func (b *Bus) letterReader(durable string) reader {
+	return reader{b.names.deadLetters(), jetstream.ConsumerConfig{
+		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Minute,
+		MaxDeliver: -1, MaxAckPending: maxLetters, HeadersOnly: true, FilterSubject: b.names.subject("deadletter", ">"),
+	}}
+}
+
+// EnsureReaders makes the durable consumers that aren't there, and corrects those that are as far as this user may. Several
+// daemons may call it at once.
+func (b *Bus) EnsureReaders(ctx context.Context, r Readers) error {
+	for _, want := range b.readers(r) {
+		if _, err := b.durable(ctx, want); err != nil {
+			return fmt.Errorf("consumer %s of stream %s: %w", want.config.Durable, want.stream, err)
+		}
+	}
+	return nil
+}
+
+// durable binds to a consumer, which needs less permission than making one, and makes or corrects it where needed.
+func (b *Bus) durable(ctx context.Context, r reader) (jetstream.Consumer, error) {
+	want := r.config
+	consumer, err := b.js.Consumer(ctx, r.stream, want.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if b.mayNot(ctx, createConsumer(r)) {
+			return nil, errNotProvisioned
+		}
+		if consumer, err = b.js.CreateConsumer(ctx, r.stream, want); errors.Is(err, jetstream.ErrConsumerExists) {
+			consumer, err = b.js.Consumer(ctx, r.stream, want.Durable)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	got := consumer.CachedInfo().Config
+	if differs(want, got) == "" {
+		return consumer, nil
+	}
+	err = errNotProvisioned
+	if !b.mayNot(ctx, createConsumer(r)) {
+		want.DeliverPolicy, want.OptStartSeq, want.Replicas = got.DeliverPolicy, got.OptStartSeq, got.Replicas
+		var corrected jetstream.Consumer
+		if corrected, err = b.js.UpdateConsumer(ctx, r.stream, want); err == nil {
+			return corrected, nil
+		}
+	}
+	b.log.Error("a consumer has other settings than it should, and can't be corrected", "stream", r.stream, "consumer", want.Durable,
+		"settings", differs(r.config, got), "error", err)
+	return consumer, nil
+}
+
+// createConsumer is the subject that makes a consumer.
+func createConsumer(r reader) string {
+	subject := "$JS.API.CONSUMER.CREATE." + r.stream + "." + r.config.Durable
+	if r.config.FilterSubject != "" {
+		subject += "." + r.config.FilterSubject
+	}
+	return subject
+}
+
+// errNotProvisioned is the error of a daemon that may not make what it needs.
+var errNotProvisioned = errors.New("it isn't there as it should be, and this user may not make it: plumbline bus provision does, with an admin's credentials")
+
+// differs says in which way a consumer has other settings than it should, or nothing.
+func differs(want, got jetstream.ConsumerConfig) string {
+	filters := func(c jetstream.ConsumerConfig) []string {
+		all := slices.Clone(c.FilterSubjects)
+		if c.FilterSubject != "" {
+			all = append(all, c.FilterSubject)
+		}
+		slices.Sort(all)
+		return all
+	}
+	switch {
+	case want.AckPolicy != got.AckPolicy:
+		return fmt.Sprintf("has ack policy %s, want %s", got.AckPolicy, want.AckPolicy)
+	case want.AckWait != got.AckWait || len(got.BackOff) > 0:
+		return fmt.Sprintf("waits %s for an acknowledgement, want %s", got.AckWait, want.AckWait)
+	case want.MaxDeliver != got.MaxDeliver:
+		return fmt.Sprintf("gives up after %d deliveries, want never", got.MaxDeliver)
+	case want.MaxAckPending != got.MaxAckPending:
+		return fmt.Sprintf("has %d messages under way at most, want %d", got.MaxAckPending, want.MaxAckPending)
+	case want.HeadersOnly && !got.HeadersOnly:
+		return "hears bodies, want headers alone"
+	case !slices.Equal(filters(want), filters(got)):
+		return fmt.Sprintf("hears %s, want %s", strings.Join(filters(got), " "), strings.Join(filters(want), " "))
+	}
+	return ""
+}
