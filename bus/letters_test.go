@@ -203,10 +203,9 @@ func TestDeadLettersComeTogether(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		write(20)
 		time.Sleep(10 * time.Minute)
-		close(heard)
 		var got []news
-		for n := range heard {
-			got = append(got, n)
+		for range len(heard) {
+			got = append(got, <-heard)
 		}
 		if len(got) < 2 || len(got) > 4 || got[0].letters != 60 || got[1].letters != 20 || got[1].after-got[0].after < 30*time.Second {
 			t.Errorf("told %+v, want 60, then 20 half a minute later, then the 60 again", got)
