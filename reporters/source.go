@@ -52,7 +52,7 @@ func (s *source) findings(c plumbline.Result) []finding {
 	}
 	labels := labelsOf(check)
 	var found []finding
-	for _, part := range segments(reason, labels) {
+	for _, part := range segments(reason, labels, kind == "parity") {
 		key := labels[part.label]
 		text := strings.TrimPrefix(part.text, part.label+": ")
 		if key == nil {
@@ -152,8 +152,9 @@ func kindKey(check *yaml.Node, kind, text string) *yaml.Node {
 // A segment is a part of a reason that begins with a label, or with none.
 type segment struct{ label, text string }
 
-// segments cuts a reason where a label begins, at its start or behind a semicolon.
-func segments(reason string, labels map[string]*yaml.Node) []segment {
+// segments cuts a reason where a label begins, at its start or behind a semicolon. Of two colors, paths that are no label
+// are differences between them.
+func segments(reason string, labels map[string]*yaml.Node, parity bool) []segment {
 	var all []segment
 	for part := range strings.SplitSeq(reason, "; ") {
 		label := ""
@@ -162,7 +163,8 @@ func segments(reason string, labels map[string]*yaml.Node) []segment {
 				label = name
 			}
 		}
-		if n := len(all); n > 0 && label == "" && all[n-1].label != "" {
+		different := parity && strings.HasPrefix(part, "$")
+		if n := len(all); n > 0 && label == "" && all[n-1].label != "" && !different {
 			label = all[n-1].label // a value that has a semicolon in it, or more about the same
 			all[n-1].text += "; " + part
 			continue
@@ -255,7 +257,7 @@ func (p *page) pointer(f finding) {
 	mark := strings.Repeat(" ", start) + p.Style.Red(strings.Repeat("^", width))
 	room := p.Width - gutterWidth - start - width - 1
 	if p.Width == 0 || room >= roomy || len([]rune(f.text)) <= room {
-		for i, text := range wrap(f.text, room) {
+		for i, text := range chop(wrap(f.text, room), room) {
 			if i > 0 {
 				mark = strings.Repeat(" ", start+width)
 			}
@@ -264,7 +266,23 @@ func (p *page) pointer(f finding) {
 		return
 	}
 	fmt.Fprintln(p, blank+mark)
-	for _, text := range wrap(f.text, p.Width-gutterWidth) {
+	for _, text := range chop(wrap(f.text, p.Width-gutterWidth), p.Width-gutterWidth) {
 		fmt.Fprintln(p, blank+text)
 	}
+}
+
+// chop breaks lines where the terminal ends, whatever stands there: beyond it they would run through the gutter.
+func chop(lines []string, width int) []string {
+	if width < 1 {
+		return lines
+	}
+	var all []string
+	for _, line := range lines {
+		runes := []rune(line)
+		for ; len(runes) > width; runes = runes[width:] {
+			all = append(all, string(runes[:width]))
+		}
+		all = append(all, string(runes))
+	}
+	return all
 }

@@ -24,6 +24,9 @@ checks:
         expect:
           status: 201
   - {get: /healthz}
+  - name: both
+    parity: /both
+    expect: {$.data: {gt: 1}}
 `
 
 func TestPageShowsTheLinesOfTheSuite(t *testing.T) {
@@ -61,6 +64,13 @@ func TestPageShowsTheLinesOfTheSuite(t *testing.T) {
 			`        15 │   - {get: /healthz}
            │      ^^^ status: got 500, want 2xx
 `},
+		"differences beside a key": {plumbline.Result{Name: "both", Kind: "parity", Place: "s.yaml:16", Reason: `$.data: got 0, want > 1; $.data[id=1]: green nothing, blue {"a":"b"}; and 2 more differences`},
+			`        17 │     parity: /both
+           │     ^^^^^^ $.data[id=1]: green nothing, blue {"a":"b"}
+           │     ^^^^^^ and 2 more differences
+        18 │     expect: {$.data: {gt: 1}}
+           │              ^^^^^^ got 0, want > 1
+`},
 		"a file that changed":     {plumbline.Result{Name: "another", Kind: "get", Place: "s.yaml:3", Reason: "wrong"}, "      wrong\n"},
 		"another kind by now":     {plumbline.Result{Name: "the build", Kind: "tcp", Place: "s.yaml:3", Reason: "wrong"}, "      wrong\n"},
 		"no check on that line":   {plumbline.Result{Name: "the build", Kind: "get", Place: "s.yaml:99", Reason: "wrong"}, "      wrong\n"},
@@ -82,7 +92,7 @@ func TestPageShowsTheLinesOfTheSuite(t *testing.T) {
 
 func TestPageIsNoWiderThanTheTerminal(t *testing.T) {
 	r := plumbline.Result{Name: "the build", Kind: "get", Place: "s.yaml:3", Outcome: plumbline.Failed, Severity: plumbline.Critical,
-		Reason: `$.version: got "2", want "3"; certificate.days: got a very long value that needs several lines of a terminal, want > 14`}
+		Reason: `$.version: got "2", want "3"; certificate.days: got a very long value that needs several lines of a terminal, and ` + strings.Repeat("x", 200) + `, want > 14`}
 	for width := 40; width < 100; width += 7 {
 		page := reporters.Page{Width: width, Source: func(string) []byte { return []byte(source) }}
 		lines := strings.Split(page.Text(plumbline.Verdict{Checks: []plumbline.Result{r}}), "\n")

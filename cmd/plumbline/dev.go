@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -36,7 +37,8 @@ func (a *app) devCommand() *cobra.Command {
 		Short: "everything on one machine: a bus, a sandbox of two colors, the daemon",
 		Long: `Starts an embedded bus, a sandbox in which two colors of Plum serve traffic behind a switch, and the daemon, releases
 to the idle color, and stays up for play. With --once it plays a whole story to its end and exits 0 if it went as told:
-a bad release that is halted, a good one, the standby, and a rollback of a live color that turned slow.`,
+a bad release that is halted, a good one, the standby, and a rollback of a live color that turned slow.
+PLUM_CLIENT_SECRET may say the secret of the API client, so that plumbline run can log in, too.`,
 		Example: "  plumbline dev\n  plumbline dev --once",
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -82,7 +84,7 @@ func (a *app) setStage(ctx context.Context, port int, once bool, rate float64) (
 	}
 	secret := make([]byte, 16)
 	rand.Read(secret)
-	client := sandbox.Client{ID: "plumbline", Secret: hex.EncodeToString(secret)}
+	client := sandbox.Client{ID: "plumbline", Secret: cmp.Or(a.Getenv("PLUM_CLIENT_SECRET"), hex.EncodeToString(secret))}
 	s := &stage{live: newLive(a.Out, a.style(), "")}
 	s.live.silent, s.live.indent = true, 18 // a verdict says what went wrong
 	s.secret = client.Secret

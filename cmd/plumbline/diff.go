@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -162,7 +163,7 @@ func suiteDiffs(from, to plumbline.Verdict) []suiteDiff {
 	return list
 }
 
-// print writes what differs, the worst first.
+// print writes what differs, the worst first. A terminal gets a line for each, which ends where it does; show says all.
 func (c comparison) print(w io.Writer, s term.Style) error {
 	out := &strings.Builder{}
 	for _, r := range []runBrief{c.From, c.To} {
@@ -173,22 +174,25 @@ func (c comparison) print(w io.Writer, s term.Style) error {
 		fmt.Fprintf(out, "%s  %s  %s  %s\n", word, s.Bold(strings.Join(strings.Fields(fmt.Sprint(r.Service, " ", r.Color, " ", r.Release.Version)), " ")),
 			s.Dim(string(r.Trigger)+" · "+r.At.UTC().Format(time.DateTime)+" UTC"), s.Dim(r.Run))
 	}
-	section := func(title, mark string, list []difference, line func(difference) string) {
+	section := func(title, mark string, list []difference, change func(difference) string) {
 		if len(list) > 0 {
 			fmt.Fprintf(out, "\n%s\n", s.Bold(title))
 		}
 		for _, d := range list {
-			fmt.Fprintf(out, "  %s %s  %s\n", mark, d.Suite+": "+d.Check, line(d))
+			name, what, why := d.Suite+": "+d.Check, change(d), d.Reason
+			if taken := utf8.RuneCountInString(name+what) + len("  x   "); term.IsTerminal(w) {
+				why = shorten(why, max(term.Width(w)-taken-2, 20))
+			}
+			fmt.Fprintf(out, "  %s %s  %s\n", mark, name, strings.TrimSpace(s.Dim(what)+"  "+why))
 		}
 	}
-	section("worse", s.Red("✗"), c.Worse, func(d difference) string { return s.Dim(fmt.Sprintf("%s → %s  ", d.From, d.To)) + d.Reason })
-	section("failing otherwise", s.Yellow("!"), c.Other, func(d difference) string { return d.Reason })
-	section("better", s.Green("✓"), c.Better, func(d difference) string { return s.Dim(fmt.Sprintf("%s → %s  %s", d.From, d.To, d.Reason)) })
-	section("slower", s.Yellow("◔"), c.Slower, func(d difference) string {
-		return fmt.Sprintf("%.2f s → %.2f s", d.Seconds[0], d.Seconds[1])
-	})
-	section("asked in the second alone", s.Cyan("+"), c.Added, func(d difference) string { return s.Dim(strings.TrimSpace(string(d.To) + "  " + d.Reason)) })
-	section("asked in the first alone", s.Cyan("-"), c.Gone, func(d difference) string { return s.Dim(strings.TrimSpace(string(d.From) + "  " + d.Reason)) })
+	changed := func(d difference) string { return fmt.Sprintf("%s → %s", d.From, d.To) }
+	section("worse", s.Red("✗"), c.Worse, changed)
+	section("failing otherwise", s.Yellow("!"), c.Other, func(d difference) string { return string(d.To) })
+	section("better", s.Green("✓"), c.Better, changed)
+	section("slower", s.Yellow("◔"), c.Slower, func(d difference) string { return fmt.Sprintf("%.2f s → %.2f s", d.Seconds[0], d.Seconds[1]) })
+	section("asked in the second alone", s.Cyan("+"), c.Added, func(d difference) string { return string(d.To) })
+	section("asked in the first alone", s.Cyan("-"), c.Gone, func(d difference) string { return string(d.From) })
 	c.tail(out, s)
 	_, err := io.WriteString(w, out.String())
 	return err

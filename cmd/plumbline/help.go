@@ -31,7 +31,7 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 	}
 	if flags := flagsOf(cmd); flags.HasFlags() {
 		section("Flags")
-		fmt.Fprint(out, flags.FlagUsages())
+		fmt.Fprint(out, strings.ReplaceAll(flags.FlagUsages(), "m0s)", "m)"))
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(out, "\n%s\n", s.Dim(fmt.Sprintf("%s COMMAND --help says more of each", cmd.CommandPath())))

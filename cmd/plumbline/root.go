@@ -105,7 +105,7 @@ func (a *app) root() *cobra.Command {
 
 // formats lets a command answer in JSON, too.
 func (a *app) formats(cmd *cobra.Command, names ...string) {
-	cmd.Flags().StringVar(&a.format, "format", names[0], "`FORMAT` of the answer: "+strings.Join(names, " or "))
+	cmd.Flags().StringVar(&a.format, "format", names[0], "`FORMAT` of the answer: "+strictyaml.List(names))
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		for _, name := range names {
@@ -116,7 +116,7 @@ func (a *app) formats(cmd *cobra.Command, names ...string) {
 				return nil
 			}
 		}
-		return usagef("--format %q: want %s%s", a.format, strings.Join(names, " or "), didYouMean(a.format, names))
+		return usagef("--format %q: want %s%s", a.format, strictyaml.List(names), didYouMean(a.format, names))
 	}
 }
 

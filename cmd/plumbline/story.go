@@ -113,14 +113,22 @@ func (s *story) stay(ctx context.Context) {
 			return
 		}
 		users := s.sandbox.Traffic.Stats()
-		s.mu.Lock()
-		standby := "no standby was asked yet"
-		if !s.standbyAt.IsZero() {
-			standby = fmt.Sprintf("standby: %s %s", s.standbyWas, ago(s.standbyAt, time.Now()))
-		}
-		s.mu.Unlock()
-		s.live.Note(fmt.Sprintf("live: %s · %s · %d user requests, %d failed", s.sandbox.Switch.Live(), standby, users.Sent, users.Failed))
+		s.live.Note(fmt.Sprintf("live: %s · %s · %d user requests, %d failed", s.sandbox.Switch.Live(), s.wayBack(time.Now()), users.Sent, users.Failed))
 	}
+}
+
+// wayBack says how the standby is, if there is one.
+func (s *story) wayBack(now time.Time) string {
+	record, _ := s.daemon.Record("plum")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case record.RoleAt(record.Live.Other(), now) != plumbline.RoleStandby:
+		return "no standby"
+	case s.standbyAt.IsZero():
+		return "no standby was asked yet"
+	}
+	return fmt.Sprintf("standby: %s %s", s.standbyWas, ago(s.standbyAt, now))
 }
 
 // halted: a release with an empty catalogue and a broken credential fails, and traffic stays.

@@ -133,7 +133,7 @@ func (d *decoder) placed(p Problem, n *yaml.Node) Problem {
 
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, depth int) {
 	if n.Kind != yaml.MappingNode {
-		d.want(n, "a map with "+list(Keys(v.Interface())))
+		d.want(n, "a map with "+List(Keys(v.Interface())))
 		return
 	}
 	if len(n.Content) == 0 {

@@ -139,11 +139,11 @@ func DidYouMean(word string, known []string) string {
 		return ""
 	}
 	sorted := slices.Sorted(slices.Values(known))
-	return "want " + list(slices.Compact(sorted))
+	return "want " + List(slices.Compact(sorted))
 }
 
-// list is "a, b or c".
-func list(words []string) string {
+// List is "a, b or c".
+func List(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
