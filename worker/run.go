@@ -36,7 +36,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	case stale != "":
 		return end(plumbline.CauseSuperseded, stale)
 	case !w.Now().Before(deadline):
-		return end(plumbline.CauseDeadline, fmt.Sprintf("no verdict within %s of the event", settings.Deadline))
+		return end(plumbline.CauseDeadline, fmt.Sprintf("no verdict within %s of the event%s", settings.Deadline, w.hindrance(ctx, run, plan)))
 	}
 	asking, cancel := context.WithDeadlineCause(ctx, time.Now().Add(deadline.Sub(w.Now())), errDeadline)
 	defer cancel()
@@ -61,6 +61,19 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	}
 	plan.Takeover = before > 0
 	return w.judge(asking, plan, run, settings)
+}
+
+// hindranceTime bounds how long it is looked for.
+const hindranceTime = 5 * time.Second
+
+// hindrance says why a run can't even be planned, if it can't: whoever reads its verdict should know.
+func (w *Worker) hindrance(ctx context.Context, run plumbline.RunRef, plan plumbline.Plan) string {
+	ctx, cancel := context.WithTimeout(ctx, hindranceTime)
+	defer cancel()
+	if _, err := w.resolve(ctx, run, plan); err != nil {
+		return ": " + err.Error()
+	}
+	return ""
 }
 
 // resolve turns the pinned suites into checks, under the identity that the run already has.

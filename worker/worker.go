@@ -78,6 +78,7 @@ type Settings struct {
 var (
 	errDeadline  = errors.New("the deadline of the service passed")
 	errNotAsked  = errors.New("nothing was asked")
+	errElsewhere = errors.New("the service isn't configured here any more")
 	errUnapplied = errors.New("its event isn't applied yet")
 )
 
@@ -109,9 +110,20 @@ func (w *Worker) Handle(ctx context.Context, d Delivery) {
 		return
 	}
 	w.Log.Warn("a run could not be ended and comes again", "service", d.Service(), "error", err)
-	if err := d.Later(backoff(d.Deliveries())); err != nil {
+	if err := d.Later(w.pause(d)); err != nil {
 		w.Log.Warn("a run could not be handed back and waits for its time-out", "service", d.Service(), "error", err)
 	}
+}
+
+// pause is how long a run rests that could not be ended, and no longer than until its deadline, which ends it.
+func (w *Worker) pause(d Delivery) time.Duration {
+	rest := backoff(d.Deliveries())
+	event, err := d.Event()
+	settings, known := w.Settings(event.Service)
+	if left := event.At.Add(settings.Deadline).Sub(w.Now()); err == nil && known && left > 0 {
+		return min(rest, left)
+	}
+	return rest
 }
 
 func backoff(deliveries int) time.Duration {
@@ -126,7 +138,7 @@ func (w *Worker) handle(ctx context.Context, d Delivery, pulse *pulse) error {
 	failpoint.Reach(failpoint.RunTaken)
 	settings, known := w.Settings(event.Service)
 	if !known {
-		return d.Done(ctx)
+		return errElsewhere // a reload took it away, and another daemon may have it
 	}
 	record, err := w.applied(ctx, event)
 	if err != nil {
