@@ -242,3 +242,49 @@ func TestPublishWaitsForTheBus(t *testing.T) {
 		}
 	})
 }
+
+// Who ends hands back what it has, and somebody else gets it at once: not when its AckWait is over.
+func TestHandedBackIsTakenAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		one, two := k.connect(), k.connect()
+		defer two.Close()
+		defer one.Close()
+		type taken struct {
+			by string
+			n  int
+			at time.Time
+		}
+		got := make(chan taken, 10)
+		stopOne := alongside(t, func(ctx context.Context) error {
+			return one.ConsumeRuns(ctx, "plum", 4, func(ctx context.Context, d *bus.Delivery) {
+				got <- taken{"one", d.Deliveries(), time.Now()}
+				<-ctx.Done()
+				if err := d.Later(0); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+		if _, err := one.Publish(t.Context(), release("1")); err != nil {
+			t.Fatal(err)
+		}
+		if first := <-got; first.by != "one" {
+			t.Fatalf("taken by %s", first.by)
+		}
+		stopTwo := alongside(t, func(ctx context.Context) error {
+			return two.ConsumeRuns(ctx, "plum", 4, func(ctx context.Context, d *bus.Delivery) {
+				at := time.Now()
+				if err := d.Done(ctx); err != nil {
+					t.Error(err)
+				}
+				got <- taken{"two", d.Deliveries(), at}
+			})
+		})
+		defer stopTwo()
+		time.Sleep(time.Second)
+		ended := time.Now()
+		stopOne()
+		if second := <-got; second.by != "two" || second.n < 2 || second.at.Sub(ended) > 2*time.Second {
+			t.Errorf("delivery %d to %s after %s, want a later one to two at once", second.n, second.by, second.at.Sub(ended))
+		}
+	})
+}

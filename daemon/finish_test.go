@@ -1,31 +1,12 @@
 package daemon_test
 
 import (
-	"io"
-	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/plumbline-dev/plumbline"
-	"github.com/plumbline-dev/plumbline/configs"
-	"github.com/plumbline-dev/plumbline/daemon"
 )
-
-// begin starts a daemon that the test ends by itself.
-func begin(t *testing.T, config, name string) *daemon.Daemon {
-	t.Helper()
-	loaded, _, err := configs.Load(configs.Source{File: config, Environ: os.Environ()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := daemon.Start(t.Context(), daemon.Options{Config: loaded, Name: name, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
 
 // Told to finish, a daemon isn't ready any more and takes no run, but those under way come to their verdicts and its gates
 // answer until then. What it didn't take is the next one's.
@@ -55,13 +36,9 @@ func TestFinishLetsRunsEnd(t *testing.T) {
 	if err != nil || !found || !v.Passed() || v.Worker != "d1" {
 		t.Errorf("the run that was under way: %s %q of %q (%t, %v)", v.Outcome, v.Reason, v.Worker, found, err)
 	}
-	next := begin(t, h.config, "d2")
+	more(t, h.config, "d2", nil)
 	if v := verdict(t, b, later); !v.Passed() || v.Worker != "d2" {
 		t.Errorf("the run that wasn't taken: %s %q of %q", v.Outcome, v.Reason, v.Worker)
-	}
-	next.Stop()
-	if err := next.Wait(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -77,7 +54,7 @@ func TestFinishHandsBackWhatTakesLonger(t *testing.T) {
 	answer := h.green.hold(t)
 	sent := h.release(t, b, plumbline.Green, "2", "")
 	until(t, "the checks are asked", func() bool { return h.green.asked.Load() == 2 })
-	next := begin(t, h.config, "d2")
+	more(t, h.config, "d2", nil)
 	h.Finish()
 	if err := h.Wait(); err != nil {
 		t.Error(err)
@@ -89,10 +66,6 @@ func TestFinishHandsBackWhatTakesLonger(t *testing.T) {
 	answer()
 	if v := verdict(t, b, sent); !v.Passed() || v.Worker != "d2" {
 		t.Errorf("the run that was handed back: %s %q of %q", v.Outcome, v.Reason, v.Worker)
-	}
-	next.Stop()
-	if err := next.Wait(); err != nil {
-		t.Error(err)
 	}
 }
 
