@@ -5,6 +5,17 @@ import (
 	"time"
 )
 
+// StartOver is the record over another event stream than the one that it is of: what runs where stays, places in the old
+// stream mean nothing any more, and nobody vouches for the roles until Adopt. last is where the new stream ends; what is in
+// it was put aside.
+func (r Record) StartOver(last uint64, at time.Time) Record {
+	next := Record{Schema: r.Schema, Service: r.Service, Live: r.Live, Colors: make(map[Color]ColorState, len(r.Colors)), Applied: last, AppliedAt: at}
+	for c, state := range r.Colors {
+		next.Colors[c] = ColorState{Release: state.Release, Change: state.Change, Deploying: state.Deploying, Suites: state.Suites}
+	}
+	return next
+}
+
 // Adopt is the record once a person vouched for the roles of its colors: live takes traffic, the other color is idle and
 // needs a release before any gate of it can open. A version that isn't named stays as it was recorded. A record that is
 // adopted already knows its roles from what happened, and is not adopted again.

@@ -40,3 +40,43 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 }
+
+// The event stream was lost and the record wasn't: whoever adopts it starts over, and what comes next is served.
+func TestAdoptOverANewStream(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	policy := plumbline.Policy{New: true, Live: plumbline.Blue, LiveVersion: "1", Retain: time.Hour, ValidFor: time.Hour,
+		Suites: []plumbline.SuiteRef{{Name: "smoke", Digest: "sha256:1", Triggers: plumbline.SuiteTriggers()}}}
+	release := func(sequence uint64, id, version string) plumbline.Event {
+		return plumbline.Event{Kind: plumbline.EventDeployed, Service: "plum", Color: plumbline.Green, ID: id, Run: id, Hash: id,
+			Sequence: sequence, At: at.Add(time.Duration(sequence) * time.Second), Release: plumbline.Release{Version: version}}
+	}
+	r := plumbline.Begin("plum", policy).Apply(release(57, "e57", "2"), policy).Record
+	v := plumbline.Verdict{Run: "e57", Service: "plum", Color: plumbline.Green, Role: plumbline.RoleIdle, Trigger: plumbline.TriggerRelease, Deployment: 57, Outcome: plumbline.Pass,
+		Release: plumbline.Release{Version: "2"}, Event: plumbline.EventRef{Sequence: 57}, FinishedAt: at, ExpiresAt: at.Add(24 * time.Hour), Suites: policy.Suites}
+	r = r.Note(v, at)
+	if g := plumbline.Decide(plumbline.Asked{Color: plumbline.Green}, r, policy, at); g.Gate != plumbline.GateOpen {
+		t.Fatalf("before it was lost the gate is %s: %s", g.Gate, g.Reason)
+	}
+	late := release(2, "e2", "3")
+	late.At = at.Add(time.Hour)
+	if move := r.Apply(late, policy); r.Clash(late) == "" || !strings.Contains(r.Clash(late), "plumbline adopt plum") || move.Changed {
+		t.Errorf("an event of the new stream: %q", r.Clash(late))
+	}
+	over := r.StartOver(2, at.Add(time.Hour))
+	if g := plumbline.Decide(plumbline.Asked{Color: plumbline.Green}, over, policy, at); g.Gate != plumbline.GateClosed || over.Adopted {
+		t.Errorf("before it is adopted the gate is %s", g.Gate)
+	}
+	adopted, _, err := over.Adopt(plumbline.Blue, "", "the events were lost", at.Add(time.Hour))
+	if err != nil || adopted.Colors[plumbline.Blue].Release.Version != "1" {
+		t.Fatalf("%+v, %v", adopted.Colors[plumbline.Blue], err)
+	}
+	if g := plumbline.Decide(plumbline.Asked{Color: plumbline.Green}, adopted, policy, at); g.Gate == plumbline.GateOpen {
+		t.Errorf("the gate is open on a pass from before: %s", g.Reason)
+	}
+	next := release(3, "e3", "3")
+	next.At = at.Add(2 * time.Hour)
+	move := adopted.Apply(next, policy)
+	if move.Run == nil || move.Run.Refused != "" || move.Record.Colors[plumbline.Green].Deployment != 3 {
+		t.Errorf("the next release: %+v", move)
+	}
+}

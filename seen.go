@@ -40,8 +40,8 @@ func (r Record) Clash(e Event) string {
 		return "" // the same message
 	}
 	if e.Sequence <= r.Applied && !r.AppliedAt.IsZero() && e.At.Sub(r.AppliedAt) > ClockTolerance {
-		return fmt.Sprintf("stream sequence %d comes after %d: the event stream was made anew, and the record of %s is of the old one",
-			e.Sequence, r.Applied, r.Service)
+		return fmt.Sprintf("stream sequence %d comes after %d: the event stream was made anew, and the record of %s is of the old one (plumbline adopt %s --live COLOR --reason TEXT)",
+			e.Sequence, r.Applied, r.Service, r.Service)
 	}
 	if !again || seen.Hash == e.Hash {
 		return ""

@@ -47,6 +47,15 @@ func (b *Bus) Clock(ctx context.Context) (ahead, give time.Duration, err error) 
 	return info.TimeStamp.Sub(asked.Add(give)), give, nil
 }
 
+// LastEvent is the sequence of the newest message of the event stream.
+func (b *Bus) LastEvent(ctx context.Context) (uint64, error) {
+	stream, err := b.js.Stream(ctx, b.names.events())
+	if err != nil {
+		return 0, fmt.Errorf("the event stream: %w", err)
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
 // Backlog is how many verdicts a durable consumer of them has still to be told, and whether it is there.
 func (b *Bus) Backlog(ctx context.Context, durable string) (waiting int, there bool, err error) {
 	consumer, err := b.js.Consumer(ctx, b.names.verdicts(), durable)

@@ -62,6 +62,9 @@ func (c *crew) reload(ctx, taking context.Context, r reload) error {
 
 // enact makes durable what a reload needs, and what it changes. Nothing can fail after it.
 func (c *crew) enact(ctx context.Context, former, next *snapshot) error {
+	if err := c.mend(ctx, former); err != nil {
+		return err
+	}
 	if err := c.prepare(ctx, next); err != nil {
 		return err
 	}
@@ -76,6 +79,20 @@ func (c *crew) enact(ctx context.Context, former, next *snapshot) error {
 		c.log.Info("reload", "service", change.service, "changes", entry.Reload.Changes)
 		for _, weaker := range entry.Reload.Weaker {
 			c.log.Warn("weaker than before", "service", change.service, "what", weaker)
+		}
+	}
+	return nil
+}
+
+// mend makes streams and records anew that the bus lost. What such a record said is lost with it: nobody vouches for the
+// roles, whatever the configuration assumes of a new service.
+func (c *crew) mend(ctx context.Context, former *snapshot) error {
+	if _, err := c.bus.Ensure(ctx); err != nil {
+		return err
+	}
+	for _, service := range former.services() {
+		if err := c.records().Ensure(ctx, plumbline.Begin(service, plumbline.Policy{})); err != nil {
+			return fmt.Errorf("the record of %s: %w", service, err)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ func (a *app) adoptCommand() *cobra.Command {
 		Short: "vouch for which color is live, where nobody knows",
 		Long: `Says which color of a service takes traffic, when its record doesn't know: the bus lost its state, or the service isn't
 marked as new. Until then its gates stay closed. The other color is idle afterwards and needs a release. A record that
-knows its roles is left alone: there, a switch says what moved.`,
+knows its roles is left alone: there, a switch says what moved. A record of an event stream that was lost starts over.`,
 		Example: `  plumbline adopt plum --live blue --version 2026.11.2 --reason "the bus was rebuilt, CHG-4711"`,
 		Args:    arguments("SERVICE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +47,13 @@ func (a *app) adopt(ctx context.Context, service, live, version, reason string) 
 		record, revision, err := b.Record(ctx, service)
 		if err != nil {
 			return unanswered("the record of "+service, err)
+		}
+		last, err := b.LastEvent(ctx)
+		if err != nil {
+			return unanswered("the events of the bus", err)
+		}
+		if last < record.Applied {
+			record = record.StartOver(last, time.Now().UTC())
 		}
 		next, entry, err := record.Adopt(color, version, reason, time.Now())
 		if err != nil {
