@@ -327,6 +327,7 @@ func TestSwitchStandbyAndRollback(t *testing.T) {
 }
 
 func TestNothingIsLostAcrossARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	h := &house{blue: newSite(t, "1"), green: newSite(t, "2"), config: filepath.Join(dir, "plumbline.yaml")}
 	write(t, filepath.Join(dir, "smoke.yaml"), suite)

@@ -94,6 +94,7 @@ func TestServicesDontStarveEachOther(t *testing.T) {
 
 // In the middle of an upgrade a daemon can't read what a run was pinned to, and leaves it to one that can.
 func TestUpgradeHandsBackWhatTheOldCannotRead(t *testing.T) {
+	t.Parallel()
 	h, _ := apart(t)
 	b := h.client(t)
 	dir := filepath.Dir(h.config)

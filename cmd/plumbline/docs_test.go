@@ -182,8 +182,8 @@ func (d *docs) command(t *testing.T, line string) {
 		t.Errorf("what is %q?", words[0])
 	case words[1] == "init", slices.Contains(words, "--watch"):
 		d.known(t, words[1:]) // writes here, or doesn't end
-	case words[1] == "serve":
-		d.known(t, words[1:])
+	case words[1] == "serve", words[1] == "doctor", words[1] == "adopt", words[1] == "deadletters" && words[2] != "list":
+		d.known(t, words[1:]) // about something that isn't on the stage
 	case words[1] == "switched":
 		d.known(t, words[1:]) // the stage's switch alone says so
 	default:
