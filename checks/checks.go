@@ -34,9 +34,10 @@ func Kinds(clients Clients) map[string]Kind {
 
 		"darwinbox": web.darwinbox(),
 
-		"slack":   web.slack(),
-		"teams":   web.teams(),
-		"webhook": web.webhook(),
+		"slack":          web.slack(),
+		"teams":          web.teams(),
+		"webhook":        web.webhook(),
+		"successfactors": web.successFactors(),
 	}
 	kinds["parity"] = web.parity()
 	kinds["callback"] = web.callback()

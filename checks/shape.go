@@ -52,20 +52,21 @@ func either(main object, kind string, parameters any) object {
 func Shapes() map[string]KindShape {
 	siblings := shaped("http", parameters{})["properties"].(object)
 	shapes := map[string]KindShape{
-		"http":      {Value: either(ref("url"), "http", longParameters{}), Places: httpPlaces},
-		"steps":     {Value: listed(ref("step"), "checks one after another, with captures and cookies shared"), Places: []string{}},
-		"parity":    {Value: parityShape(siblings), Places: httpPlaces},
-		"graphql":   {Value: either(ref("text"), "graphql", graphParameters{}), Places: httpPlaces},
-		"tcp":       {Value: either(ref("text"), "tcp", tcpParameters{}), Places: tcpPlaces},
-		"tls":       {Value: either(ref("text"), "tls", tlsParameters{}), Places: []string{"latency", "certificate"}},
-		"dns":       {Value: either(ref("text"), "dns", dnsParameters{}), Places: []string{"latency", "code", "records", "ttl"}},
-		"callback":  {Value: shaped("callback", callbackParameters{}), Places: callbackPlaces},
-		"grpc":      {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
-		"darwinbox": providerShape("darwinbox", darwinboxParameters{}),
-		"slack":     providerShape("slack", slackParameters{}),
-		"teams":     providerShape("teams", teamsParameters{}),
-		"webhook":   providerShape("webhook", webhookParameters{}),
-		"websocket": {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
+		"http":           {Value: either(ref("url"), "http", longParameters{}), Places: httpPlaces},
+		"steps":          {Value: listed(ref("step"), "checks one after another, with captures and cookies shared"), Places: []string{}},
+		"parity":         {Value: parityShape(siblings), Places: httpPlaces},
+		"graphql":        {Value: either(ref("text"), "graphql", graphParameters{}), Places: httpPlaces},
+		"tcp":            {Value: either(ref("text"), "tcp", tcpParameters{}), Places: tcpPlaces},
+		"tls":            {Value: either(ref("text"), "tls", tlsParameters{}), Places: []string{"latency", "certificate"}},
+		"dns":            {Value: either(ref("text"), "dns", dnsParameters{}), Places: []string{"latency", "code", "records", "ttl"}},
+		"callback":       {Value: shaped("callback", callbackParameters{}), Places: callbackPlaces},
+		"grpc":           {Value: either(ref("text"), "grpc", grpcParameters{}), Places: grpcPlaces},
+		"darwinbox":      providerShape("darwinbox", darwinboxParameters{}),
+		"slack":          providerShape("slack", slackParameters{}),
+		"teams":          providerShape("teams", teamsParameters{}),
+		"webhook":        providerShape("webhook", webhookParameters{}),
+		"websocket":      {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
+		"successfactors": providerShape("successfactors", successFactorsParameters{}),
 	}
 	for _, key := range []string{"get", "post", "put", "patch", "delete", "head", "options"} {
 		shapes[key] = KindShape{Value: ref("url"), Own: siblings, Places: httpPlaces}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +56,10 @@ func keysIn(t *testing.T, dir string) (key string) {
 	der, err := x509.CreateCertificate(rand.Reader, template, template, keys[0].Public(), keys[0])
 	write("certificate.pem", "CERTIFICATE", der, err)
 	write("broken.pem", "CERTIFICATE", []byte("nothing"), nil)
+	der, err = x509.MarshalPKCS8PrivateKey(rsaKey())
+	write("rsa.pem", "PRIVATE KEY", der, err)
+	der, err = x509.CreateCertificate(rand.Reader, template, template, rsaKey().Public(), rsaKey())
+	write("rsa-certificate.pem", "CERTIFICATE", der, err)
 	for name, text := range map[string]string{"refresh": "refresh-hunter22\n", "lines": "one-hunter22\ntwo"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -61,6 +67,15 @@ func keysIn(t *testing.T, dir string) (key string) {
 	}
 	return key
 }
+
+// rsaKey is a key of its own kind, made once.
+var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 const everyConnection = `connections:
   client: {kind: oauth2, token_url: /token, client_id: me, client_secret: {env: S}, scopes: [a, b]}
@@ -74,6 +89,7 @@ const everyConnection = `connections:
   darwinbox: {kind: darwinbox, host: acme.darwinbox.in, username: plum, password: {env: S}, api_key: {env: S}, dataset_key: {env: S}, employee: E042, messages: {no such key: credential}}
   slack: {kind: slack, token: {env: S}, team: T012}
   teams: {kind: teams, tenant: acme.onmicrosoft.com, client_id: plum, client_secret: {env: S}, team: t1}
+  successfactors: {kind: successfactors, host: API10.successfactors.com, company: ACME, user: plumbline, client_id: YTNj, key: {file: rsa.pem}, certificate: rsa-certificate.pem, issuer: YTNj}
   webhook: {kind: webhook, address: {env: A}, signature: hmac, secret: {env: S}, header: X-Signature}
 `
 
@@ -126,6 +142,7 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	keysIn(t, dir)
 	const oauth = "kind: oauth2, token_url: /t, client_id: me"
+	const sap = "kind: successfactors, host: api10.successfactors.com, company: C, user: u, client_id: i"
 	tests := map[string]struct{ keys, want string }{
 		"unknown grant":           {oauth + ", grant: refresh_tokn", `p.yaml:6:70: unknown grant "refresh_tokn" (did you mean "refresh_token"?)`},
 		"nothing to refresh with": {oauth + ", grant: refresh_token", "p.yaml:6:15: a has no refresh_token (add refresh_token)"},
@@ -142,26 +159,31 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 		"a key with a passphrase": {oauth + ", grant: jwt_bearer, key: {env: LOCKED}", "a private key with a passphrase, want one without"},
 		"misspelt key":            {oauth + ", client_sceret: {env: S}", `unknown key "client_sceret" (did you mean "client_secret"?)`},
 
-		"header without name":          {"kind: header, value: {env: S}", "a has no name (add name)"},
-		"header without value":         {"kind: header, name: X-Key", "a has no value (add value)"},
-		"header that can't be":         {`kind: header, name: "X Key", value: {env: S}`, `p.yaml:6:39: "X Key" is no name of a header, want one such as X-Api-Key`},
-		"header of the transport":      {"kind: header, name: host, value: {env: S}", "header Host is not for connections to set"},
-		"header of two lines":          {"kind: header, name: X-Key, value: {file: lines}", "a secret that no header can carry: it has a line break"},
-		"user with a colon":            {"kind: basic, username: 'a:b', password: {env: S}", "p.yaml:6:42: a username with a colon, which would begin the password"},
-		"certificate without key":      {"kind: mtls, certificate: certificate.pem", "a has no key (add key)"},
-		"key without certificate":      {"kind: mtls, key: {file: key.pem}", "a has no certificate (add certificate)"},
-		"certificate of another key":   {"kind: mtls, certificate: certificate.pem, key: {file: other.pem}", "certificate and key: private key does not match public key"},
-		"certificate that isn't there": {"kind: mtls, certificate: gone.pem, key: {file: key.pem}", "gone.pem: no such file or directory"},
-		"certificate that is a key":    {"kind: mtls, certificate: key.pem, key: {file: key.pem}", "key.pem has no certificate in PEM (want -----BEGIN CERTIFICATE-----)"},
-		"certificate that is broken":   {"kind: mtls, certificate: broken.pem, key: {file: key.pem}", "broken.pem has a certificate that can't be read"},
-		"certificate that is a place":  {"kind: mtls, certificate: ., key: {file: key.pem}", "is no file of certificates"},
-		"authorities that are none":    {"kind: mtls, certificate: certificate.pem, key: {file: key.pem}, authorities: key.pem", "key.pem has no certificate in PEM"},
-		"certificate in clear":         {"kind: mtls, certificate: certificate.pem, key: {file: key.pem}, url: 'http://api.test'", "a client certificate goes over https alone (write https://)"},
-		"signature of nobody":          {"kind: sigv4, region: r, service: s, secret_access_key: {env: S}", "a has no access_key_id (add access_key_id)"},
-		"signature without secret":     {"kind: sigv4, region: r, service: s, access_key_id: {env: S}", "a has no secret_access_key"},
-		"signature of nowhere":         {"kind: sigv4, service: s, access_key_id: {env: S}, secret_access_key: {env: S}", "a has no region"},
-		"signature for nothing":        {"kind: sigv4, region: r, access_key_id: {env: S}, secret_access_key: {env: S}", "a has no service"},
-		"a URL that is none":           {"kind: header, name: X-Key, value: {env: S}, url: api.test", "no absolute URL, want https://HOST"},
+		"header without name":              {"kind: header, value: {env: S}", "a has no name (add name)"},
+		"header without value":             {"kind: header, name: X-Key", "a has no value (add value)"},
+		"header that can't be":             {`kind: header, name: "X Key", value: {env: S}`, `p.yaml:6:39: "X Key" is no name of a header, want one such as X-Api-Key`},
+		"header of the transport":          {"kind: header, name: host, value: {env: S}", "header Host is not for connections to set"},
+		"header of two lines":              {"kind: header, name: X-Key, value: {file: lines}", "a secret that no header can carry: it has a line break"},
+		"user with a colon":                {"kind: basic, username: 'a:b', password: {env: S}", "p.yaml:6:42: a username with a colon, which would begin the password"},
+		"certificate without key":          {"kind: mtls, certificate: certificate.pem", "a has no key (add key)"},
+		"key without certificate":          {"kind: mtls, key: {file: key.pem}", "a has no certificate (add certificate)"},
+		"assertion of another kind of key": {sap + ", key: {file: key.pem}", "an ECDSA key, want RSA (make one: openssl genrsa 2048"},
+		"assertion of no key":              {sap + ", key: {env: S}", "no private key in PEM (make one: openssl genrsa 2048"},
+		"assertion with a passphrase":      {sap + ", key: {env: LOCKED}", "a private key with a passphrase, want one without"},
+		"assertion of another certificate": {sap + ", key: {file: rsa.pem}, certificate: certificate.pem", "the certificate is of another key"},
+		"assertion without certificate":    {sap + ", key: {file: rsa.pem}, certificate: gone.pem", "gone.pem: no such file or directory"},
+		"certificate of another key":       {"kind: mtls, certificate: certificate.pem, key: {file: other.pem}", "certificate and key: private key does not match public key"},
+		"certificate that isn't there":     {"kind: mtls, certificate: gone.pem, key: {file: key.pem}", "gone.pem: no such file or directory"},
+		"certificate that is a key":        {"kind: mtls, certificate: key.pem, key: {file: key.pem}", "key.pem has no certificate in PEM (want -----BEGIN CERTIFICATE-----)"},
+		"certificate that is broken":       {"kind: mtls, certificate: broken.pem, key: {file: key.pem}", "broken.pem has a certificate that can't be read"},
+		"certificate that is a place":      {"kind: mtls, certificate: ., key: {file: key.pem}", "is no file of certificates"},
+		"authorities that are none":        {"kind: mtls, certificate: certificate.pem, key: {file: key.pem}, authorities: key.pem", "key.pem has no certificate in PEM"},
+		"certificate in clear":             {"kind: mtls, certificate: certificate.pem, key: {file: key.pem}, url: 'http://api.test'", "a client certificate goes over https alone (write https://)"},
+		"signature of nobody":              {"kind: sigv4, region: r, service: s, secret_access_key: {env: S}", "a has no access_key_id (add access_key_id)"},
+		"signature without secret":         {"kind: sigv4, region: r, service: s, access_key_id: {env: S}", "a has no secret_access_key"},
+		"signature of nowhere":             {"kind: sigv4, service: s, access_key_id: {env: S}, secret_access_key: {env: S}", "a has no region"},
+		"signature for nothing":            {"kind: sigv4, region: r, access_key_id: {env: S}, secret_access_key: {env: S}", "a has no service"},
+		"a URL that is none":               {"kind: header, name: X-Key, value: {env: S}, url: api.test", "no absolute URL, want https://HOST"},
 
 		"rate of nothing":    {"kind: bearer, token: {env: S}, rate: {}", "0 a second, want more than 0 and at most 100000 (write rate: {per_second: 5})"},
 		"rate below nothing": {"kind: bearer, token: {env: S}, rate: {per_second: -1}", "p.yaml:6:69: -1 a second, want more than 0"},
@@ -185,5 +207,21 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 				t.Errorf("%v has no place", err)
 			}
 		})
+	}
+}
+
+func TestAccountsOfSuccessFactors(t *testing.T) {
+	dir := t.TempDir()
+	keysIn(t, dir)
+	source := configs.Source{File: filepath.Join(dir, "p.yaml"), Data: []byte(valid + everyConnection), Environ: []string{"S=secret-hunter22", "ID=AKIDEXAMPLE", "T=session-hunter22", "A=https://hooks.test/hunter22"}}
+	account := load(t, source).Connections["successfactors"]
+	is := account.Provider.(*configs.SuccessFactors)
+	if account.URL() != "https://api10.successfactors.com" || is.Issuer != "YTNj" || !rsaKey().PublicKey.Equal(is.Registered.PublicKey) || *account.Rate != (configs.Rate{PerSecond: 2, Burst: 10}) {
+		t.Errorf("%s: %+v", account.URL(), is)
+	}
+	source.Data = []byte(valid + "connections: {a: {kind: successfactors, host: h.test, company: C, user: u, password: {env: S}}}")
+	_, warnings, err := configs.Load(source)
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "p.yaml:6:86: warning: SAP scheduled logins with a password for deletion on 20 November 2026") {
+		t.Errorf("%v: %v", warnings, err)
 	}
 }

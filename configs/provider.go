@@ -20,13 +20,20 @@ type Provider interface {
 	limit() Rate
 }
 
+// A knower is a Provider that knows what its secrets look like.
+type knower interface {
+	// revealed refuses secrets that can't be meant, once they are read.
+	revealed(l *loader, path []string)
+}
+
 // providers make the account of each kind.
 func providers() map[string]Provider {
 	return map[string]Provider{
-		KindDarwinbox:    &Darwinbox{},
-		KindSlackAccount: &SlackAccount{},
-		KindTeams:        &Teams{},
-		KindWebhook:      &Webhook{},
+		KindDarwinbox:      &Darwinbox{},
+		KindSlackAccount:   &SlackAccount{},
+		KindTeams:          &Teams{},
+		KindWebhook:        &Webhook{},
+		KindSuccessFactors: &SuccessFactors{},
 	}
 }
 

@@ -67,3 +67,10 @@ func (t *Teams) validate(l *loader, path []string) {
 	}
 	l.secretURL(t.Login, at("login")...)
 }
+
+// revealed refuses a workflow that is at no address.
+func (t *Teams) revealed(l *loader, path []string) {
+	if !isWebURL(t.Workflow.Reveal()) {
+		l.problem(l.at(append(slices.Clone(path), "workflow")...), "workflow is no absolute URL, want https://HOST/PATH")
+	}
+}

@@ -50,3 +50,10 @@ func (w *Webhook) validate(l *loader, path []string) {
 		l.problem(l.at(path...), "header and prefix are of signature hmac alone")
 	}
 }
+
+// revealed refuses an address that is none.
+func (w *Webhook) revealed(l *loader, path []string) {
+	if !isWebURL(w.Address.Reveal()) {
+		l.problem(l.at(append(slices.Clone(path), "address")...), "address is no absolute URL, want https://HOST/PATH")
+	}
+}

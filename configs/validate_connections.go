@@ -143,13 +143,11 @@ func (l *loader) rate(r Rate, path []string) {
 
 // keysOf holds keys and certificates against what they are for, once they are read.
 func (l *loader) keysOf(name string, c *Connection) {
-	if t, is := c.Provider.(*Teams); is && !l.source.WithoutSecrets && !isWebURL(t.Workflow.Reveal()) {
-		l.problem(l.at("connections", name, "workflow"), "workflow is no absolute URL, want https://HOST/PATH")
-	}
-	switch w, _ := c.Provider.(*Webhook); {
+	knows, _ := c.Provider.(knower)
+	switch {
 	case l.source.WithoutSecrets:
-	case w != nil && !isWebURL(w.Address.Reveal()):
-		l.problem(l.at("connections", name, "address"), "address is no absolute URL, want https://HOST/PATH")
+	case knows != nil:
+		knows.revealed(l, []string{"connections", name})
 	case c.Header != nil && !httpguts.ValidHeaderFieldValue(c.Header.Value.Reveal()):
 		l.problem(l.at("connections", name, "value"), "a secret that no header can carry: it has a line break or another control character")
 	case c.OAuth2 != nil && c.OAuth2.Key.read != nil:

@@ -14,6 +14,8 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 		darwinboxOf(to, a)
 	case *configs.Teams:
 		teamsOf(to, a)
+	case *configs.SuccessFactors:
+		successFactorsOf(to, a)
 	case *configs.Webhook:
 		to.Secret = a.Secret.Reveal
 		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
@@ -44,4 +46,13 @@ func slackOf(to *checks.Connection, a *configs.SlackAccount) {
 		to.Secret, slack.Webhook = a.Webhook.Reveal, a.Webhook.Reveal
 	}
 	to.Provider = slack
+}
+
+func successFactorsOf(to *checks.Connection, a *configs.SuccessFactors) {
+	to.Secret, to.TokenURL = a.Key.Reveal, checks.SuccessFactorsToken
+	if !a.Password.IsZero() {
+		to.Secret = a.Password.Reveal
+	}
+	to.Provider = &checks.SuccessFactors{Company: a.Company, User: a.User, ClientID: a.ClientID, Issuer: a.Issuer, Recipient: a.Recipient,
+		UseUsername: a.UseUsername, ExternalUser: a.ExternalUser, Certificate: a.Registered, Basic: !a.Password.IsZero()}
 }

@@ -3,9 +3,13 @@ package daemon_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +42,7 @@ func canaries() map[string]string {
 		"CANARY_OAUTH":    "oauth-canary-7Yq/+w==k1",
 		"CANARY_BEARER":   "bearer-canary-Zk93&<d>",
 		"CANARY_BASIC":    "basic canary \"q\" 5150",
+		"CANARY_SAP":      "sap-canary:5!{x}%2f#90",
 		"CANARY_NAMED":    "named-canary-0xFEEDbeef",
 		"CANARY_GATE":     "gate-canary-44d2c6b1e8",
 		"CANARY_OBSERVER": "reader-canary-9f3a77c0",
@@ -86,6 +92,7 @@ func leaky() string {
 	for name, sends := range map[string]string{"body": "json: {key: $(secrets.named)}", "form": "form: {key: $(secrets.named)}"} {
 		fmt.Fprintf(&s, "  - name: %s\n    post: /echo\n    %s\n    expect: %s\n", name, sends, wants)
 	}
+	s.WriteString("  - successfactors: sap-key\n  - successfactors: sap-basic\n  - name: asked as SAP is\n    get: /echo\n    auth: sap-basic\n    expect: " + wants + "\n")
 	login := "post: /token\n        form: {client_secret: $(secrets.named)}\n        "
 	fmt.Fprintf(&s, "  - name: scenario\n    effect: none\n    steps:\n      - %scapture: {token: $.access_token}\n"+
 		"      - get: /echo\n        headers: {Authorization: Bearer $(captures.token)}\n        expect: %s\n", login, wants)
@@ -137,7 +144,14 @@ func (w *wiretap) check(t *testing.T, secrets map[string]string) {
 
 func TestNoSecretComesOut(t *testing.T) {
 	tap := &wiretap{texts: map[string]*bytes.Buffer{}}
-	environment := httptest.NewUnstartedServer(http.HandlerFunc(echoing))
+	var assertion atomic.Value
+	environment := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/oauth/token" {
+			assertion.Store(r.FormValue("assertion"))
+			r.Body = io.NopCloser(strings.NewReader(r.PostForm.Encode()))
+		}
+		echoing(w, r)
+	}))
 	environment.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	environment.Start()
 	t.Cleanup(environment.Close)
@@ -152,8 +166,11 @@ func TestNoSecretComesOut(t *testing.T) {
 	t.Cleanup(slack.Close)
 	secrets := canaries()
 	secrets["CANARY_HOOK"] = slack.URL + "/services/T0/B0/hookcanaryhookcanary"
+	secrets["CANARY_SAP_KEY"] = signingKey(t)
 	d := startTapped(t, tap, environment.URL, secrets)
 	b := (&house{Daemon: d}).client(t)
+	secrets["lines of the key"] = strings.Join(strings.Split(secrets["CANARY_SAP_KEY"], "\n")[1:3], "\n")
+	delete(secrets, "CANARY_SAP_KEY")
 	delete(secrets, "CANARY_HOOK")
 	secrets["path of the hook"], secrets["issued token"] = "hookcanaryhookcanary", issued
 
@@ -162,8 +179,8 @@ func TestNoSecretComesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := verdict(t, b, sent)
-	if v.Counts.Passed != 1 || v.Counts.Failed < 12 || v.Counts.Total() != 22 {
-		t.Errorf("of the echoing's answers are %+v, want 22 with one that passed", v.Counts)
+	if v.Counts.Passed != 1 || v.Counts.Failed < 12 || v.Counts.Total() != 25 {
+		t.Errorf("of the echoing's answers are %+v, want 25 with one that passed", v.Counts)
 	}
 	until(t, "the record has the verdict", func() bool { r, _ := d.Record("plum"); return r.Colors[plumbline.Green].Last != nil })
 	select {
@@ -171,9 +188,23 @@ func TestNoSecretComesOut(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("Slack never heard of the verdict")
 	}
+	secrets["assertion"], _ = assertion.Load().(string)
+	if len(secrets["assertion"]) < 1000 {
+		t.Fatalf("the assertion is %q", secrets["assertion"])
+	}
 	tapHTTP(t, tap, d, sent.Run)
 	tapStreams(t, tap, b)
 	tap.check(t, secrets)
+}
+
+// signingKey is a private key in PEM.
+func signingKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
 // startTapped starts a daemon with a secret in every place, and a log that doesn't redact.
@@ -195,6 +226,8 @@ connections:
   refused: {kind: oauth2, token_url: /refuse, client_id: me, client_secret: {env: CANARY_OAUTH}}
   bearer: {kind: bearer, token: {env: CANARY_BEARER}}
   basic: {kind: basic, username: me, password: {env: CANARY_BASIC}}
+  sap-key: {kind: successfactors, url: %[1]q, company: ACME, user: me, client_id: id, key: {env: CANARY_SAP_KEY}}
+  sap-basic: {kind: successfactors, url: %[1]q, company: ACME, user: me, password: {env: CANARY_SAP}}
 secrets: {named: {env: CANARY_NAMED, hosts: [%[2]q]}}
 reporters: {releases: {kind: slack, webhook: {env: CANARY_HOOK}}}
 tokens: [{name: ci, roles: [gate], token: {env: CANARY_GATE}}, {name: observer, roles: [release], token: {env: CANARY_OBSERVER}}]
