@@ -116,6 +116,21 @@ func (d *Daemon) open(ctx context.Context) error {
 	if d.bus, err = bus.Connect(ctx, options); err != nil {
 		return err
 	}
+	if err := d.furnish(ctx); err != nil {
+		return &BusError{err}
+	}
+	return nil
+}
+
+// A BusError is why a daemon can't start though nothing is wrong with its configuration: the bus is there, and doesn't do
+// its part. Later it may.
+type BusError struct{ Cause error }
+
+func (e *BusError) Error() string { return "the bus is in reach, but " + e.Cause.Error() }
+func (e *BusError) Unwrap() error { return e.Cause }
+
+// furnish makes sure that the bus has the streams, and what the daemon's services need.
+func (d *Daemon) furnish(ctx context.Context) error {
 	warnings, err := d.bus.Ensure(ctx)
 	for _, warning := range warnings {
 		d.log.Warn(warning)
@@ -173,7 +188,7 @@ func (d *Daemon) watch(starting, ctx context.Context) error {
 	case <-starting.Done():
 		return context.Cause(starting)
 	case <-time.After(startTimeout):
-		return fmt.Errorf("the records of the bus did not come within %s", startTimeout)
+		return &BusError{fmt.Errorf("its records did not come within %s", startTimeout)}
 	}
 }
 

@@ -76,9 +76,12 @@ func (a *app) serve(ctx context.Context) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	d, err := daemon.Start(ctx, daemon.Options{Config: config, Name: hostName(), Version: version(), Log: log, Redact: hide})
+	var weak *daemon.BusError
 	switch {
 	case errors.Is(err, bus.ErrUnreachable):
 		return unknownf("%w\nstart the NATS server that bus.url names; without bus.url the bus is embedded", err)
+	case errors.As(err, &weak):
+		return unknownf("%w\nplumbline doctor says what is wrong with it", err)
 	case err != nil:
 		return err
 	}

@@ -269,3 +269,17 @@ func TestBareServer(t *testing.T) {
 		}
 	}
 }
+
+// TestServeOnABusThatDoesNotDoItsPart: nothing is wrong with the configuration, so that whoever supervises the daemon
+// starts it again until the bus is itself.
+func TestServeOnABusThatDoesNotDoItsPart(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t.Fatalf)
+	host, port, _ := strings.Cut(address, ":")
+	natsServer(t, address, "-a", host, "-p", port)
+	_, log := plumblineRuns(t, exitUnknown, []string{"PLUMBLINE_BUS__URL=nats://" + address, "PLUMBLINE__LISTEN=" + host + ":0",
+		"PLUMBLINE_RECEIVER__LISTEN=" + host + ":0", "PLUM_CLIENT_SECRET=hush-hush"}, "serve", "--config", "../../configs/plumbline.yaml")
+	if !strings.Contains(log, "the bus is in reach, but the bus has no JetStream") || !strings.Contains(log, "plumbline doctor") {
+		t.Errorf("want what is missing, and how to go on:\n%s", log)
+	}
+}
