@@ -51,8 +51,8 @@ func blocks(t *testing.T) []block {
 	return all
 }
 
-// TestDocs holds every example of README and docs against the program: suites are asked of a sandbox, events are decoded,
-// commands are run, and what controllers are told to ask is asked.
+// TestDocs holds every example of README and docs against the program: suites are asked of a sandbox, or of an environment
+// that has more; events are decoded, commands are run, and what controllers are told to ask is asked.
 func TestDocs(t *testing.T) {
 	t.Chdir("../..")
 	out := &bytes.Buffer{}
@@ -76,6 +76,11 @@ func TestDocs(t *testing.T) {
 		switch b.info {
 		case "yaml suite":
 			t.Run(b.file+" suite", func(t *testing.T) { d.suite(t, b) })
+		case "yaml elsewhere":
+			t.Run(b.file+" elsewhere", func(t *testing.T) {
+				d.load(t, b)
+				newElsewhere(t, s.sandbox.GreenURL).run(t, b.text, s.secret)
+			})
 		case "yaml load":
 			t.Run(b.file+" load", func(t *testing.T) { d.load(t, b) })
 		case "yaml":
@@ -90,6 +95,7 @@ func TestDocs(t *testing.T) {
 			}
 		}
 	}
+	complete(t)
 	for _, kind := range configs.ConnectionKinds() {
 		if !slices.Contains(slices.Collect(maps.Values(d.kinds)), kind) {
 			t.Errorf("no example of a connection of kind %s", kind)
