@@ -53,9 +53,14 @@ func (s *tally) within(perSecond float64, burst int) error {
 }
 
 func (s *tally) bubble(t *testing.T, test func(t *testing.T, clients checks.Clients), connections ...checks.Connection) {
+	bubble(t, s, test, connections...)
+}
+
+// bubble serves whatever is asked for within a bubble of synctest.
+func bubble(t *testing.T, handler http.Handler, test func(t *testing.T, clients checks.Clients), connections ...checks.Connection) {
 	synctest.Test(t, func(t *testing.T) {
 		network, served := make(pipes), make(chan struct{})
-		server := &http.Server{Handler: s}
+		server := &http.Server{Handler: handler}
 		go func() { defer close(served); _ = server.Serve(network) }()
 		transport := checks.NewTransport(64)
 		transport.DialContext = network.dial

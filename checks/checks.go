@@ -38,6 +38,7 @@ func Kinds(clients Clients) map[string]Kind {
 		"teams":          web.teams(),
 		"webhook":        web.webhook(),
 		"successfactors": web.successFactors(),
+		"workday":        web.workday(),
 	}
 	kinds["parity"] = web.parity()
 	kinds["callback"] = web.callback()

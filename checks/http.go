@@ -142,11 +142,14 @@ func (c *httpCheck) Probe(ctx context.Context, ask plumbline.Ask) (plumbline.Ans
 
 // clean takes all secrets and captures out of what is told, those of this very exchange too.
 func (s *scene) clean(answer plumbline.Answer, err error) (plumbline.Answer, error) {
-	if err == nil && answer.Detail == "" {
+	if err == nil && answer.Detail == "" && len(answer.Warnings) == 0 {
 		return answer, nil // there is nothing to read
 	}
 	const longest = 4 << 10
 	answer.Detail = cut(s.hide(answer.Detail), longest)
+	for i, warning := range answer.Warnings {
+		answer.Warnings[i] = cut(s.hide(warning), longest)
+	}
 	for i := range answer.Steps {
 		answer.Steps[i].Reason = s.hide(answer.Steps[i].Reason)
 	}

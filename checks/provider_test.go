@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -33,6 +34,8 @@ type provided struct {
 	base     map[string]reply
 	replies  map[string]reply
 	requests []*http.Request
+	bodies   []string                                  // of the requests
+	key      func(r *http.Request, body string) string // what replies go by; nil: the path
 }
 
 func provide(t *testing.T, base map[string]reply) *provided {
@@ -43,10 +46,15 @@ func provide(t *testing.T, base map[string]reply) *provided {
 }
 
 func (p *provided) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.requests = append(p.requests, r)
-	answer, own := p.replies[r.URL.Path]
+	body, _ := io.ReadAll(r.Body)
+	p.requests, p.bodies = append(p.requests, r), append(p.bodies, string(body))
+	key := r.URL.Path
+	if p.key != nil {
+		key = p.key(r, string(body))
+	}
+	answer, own := p.replies[key]
 	if !own {
-		answer = p.base[r.URL.Path]
+		answer = p.base[key]
 	}
 	for name, values := range answer.header {
 		w.Header()[name] = values

@@ -67,6 +67,7 @@ func Shapes() map[string]KindShape {
 		"webhook":        providerShape("webhook", webhookParameters{}),
 		"websocket":      {Value: either(ref("text"), "websocket", socketParameters{}), Places: socketPlaces},
 		"successfactors": providerShape("successfactors", successFactorsParameters{}),
+		"workday":        providerShape(KindWorkday, workdayParameters{}),
 	}
 	for _, key := range []string{"get", "post", "put", "patch", "delete", "head", "options"} {
 		shapes[key] = KindShape{Value: ref("url"), Own: siblings, Places: httpPlaces}
@@ -122,6 +123,15 @@ func Defs() map[string]any {
 		"sent": CheckShape(map[string]any{}, requestKinds()),
 		"step": CheckShape(stepKeysShape(), stepKinds()),
 	}
+}
+
+// reportShape describes a report of Workday.
+func reportShape() object {
+	keys := map[string]any{"owner": described("text", "its owner's user name"), "name": described("text", "as in the URL of its web service"),
+		"prompts": described("pairs", "its prompts, each with a value or a list of them")}
+	shape := strictyaml.Shaper{Keys: keys}.Of(workdayReportParameters{})
+	shape["description"], shape["required"] = "a custom report that must have a row", []string{"owner", "name"}
+	return shape
 }
 
 // signatureShape describes how a callback is signed.

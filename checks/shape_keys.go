@@ -68,6 +68,11 @@ var parameterKeys = map[string]object{
 	"successfactors.entities":   listed(object{"type": "string"}, "that the user must be able to read; default User"),
 	"successfactors.data":       listed(object{"type": "string"}, "of the entities, those that must have a row; default all"),
 	"successfactors.odata":      {"enum": sortedKeys(odataVersions), "description": "default v2"},
+
+	"workday.connection": described("name", "of kind workday"),
+	"workday.use":        {"enum": []string{useREST, useSOAP}, "description": "default rest, or soap if the connection has no API client"},
+	"workday.resources":  listed(object{"type": "string", "pattern": resourceName.String()}, "collections of REST that must have a row; default workers"),
+	"workday.report":     reportShape(),
 }
 
 // matcherKeys describe the matchers.
