@@ -91,6 +91,7 @@ const everyConnection = `connections:
   teams: {kind: teams, tenant: acme.onmicrosoft.com, client_id: plum, client_secret: {env: S}, team: t1}
   successfactors: {kind: successfactors, host: API10.successfactors.com, company: ACME, user: plumbline, client_id: YTNj, key: {file: rsa.pem}, certificate: rsa-certificate.pem, issuer: YTNj}
   webhook: {kind: webhook, address: {env: A}, signature: hmac, secret: {env: S}, header: X-Signature}
+  workday: {kind: workday, host: wd5-services1.workday.com, tenant: acme, client_id: me, client_secret: {env: S}, refresh_token: {file: refresh}, user: ISU_PLUM@acme, password: {env: S}}
 `
 
 func TestEveryKindOfConnection(t *testing.T) {

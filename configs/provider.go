@@ -34,6 +34,7 @@ func providers() map[string]Provider {
 		KindTeams:          &Teams{},
 		KindWebhook:        &Webhook{},
 		KindSuccessFactors: &SuccessFactors{},
+		KindWorkday:        &Workday{},
 	}
 }
 

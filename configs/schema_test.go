@@ -85,6 +85,7 @@ connections:
   basic: {kind: basic, username: ada, password: {file: /run/password}}
   header: {kind: header, name: X-Api-Key, value: {env: A}}
   mtls: {kind: mtls, certificate: /run/cert.pem, key: {file: /run/key.pem}}
+  workday: {kind: workday, host: wd5-services1.workday.com, tenant: acme, client_id: me, key: {file: /run/key.pem}, key_id: k, user: ISU_PLUM@acme, password: {env: A}, version: v44.2}
   aws: {kind: sigv4, region: eu-central-1, service: execute-api, access_key_id: {env: A}, secret_access_key: {env: A}}
 secrets: {key: {env: A, hosts: [api.example.com]}}
 reporters:

@@ -150,13 +150,27 @@ func (l *loader) keysOf(name string, c *Connection) {
 		knows.revealed(l, []string{"connections", name})
 	case c.Header != nil && !httpguts.ValidHeaderFieldValue(c.Header.Value.Reveal()):
 		l.problem(l.at("connections", name, "value"), "a secret that no header can carry: it has a line break or another control character")
-	case c.OAuth2 != nil && c.OAuth2.Key.read != nil:
-		if _, err := signingkey.Read(c.OAuth2.Key.Reveal()); err != nil {
+	case keyOf(c).read != nil:
+		if _, err := signingkey.Read(keyOf(c).Reveal()); err != nil {
 			l.hinted(l.at("connections", name, "key"), "make one: openssl ecparam -name prime256v1 -genkey -noout", "%s", err)
 		}
 	case c.MTLS != nil:
 		l.certificates(name, c.MTLS)
 	}
+}
+
+// A signer is a Provider whose assertions are signed with a key, which stands beneath key.
+type signer interface{ signingKey() Secret }
+
+// keyOf is what a connection signs with, no secret if it doesn't.
+func keyOf(c *Connection) Secret {
+	if p, signs := c.Provider.(signer); signs {
+		return p.signingKey()
+	}
+	if c.OAuth2 != nil {
+		return c.OAuth2.Key
+	}
+	return Secret{}
 }
 
 func (l *loader) certificates(name string, m *MTLS) {

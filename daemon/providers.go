@@ -16,6 +16,8 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 		teamsOf(to, a)
 	case *configs.SuccessFactors:
 		successFactorsOf(to, a)
+	case *configs.Workday:
+		workdayOf(to, a)
 	case *configs.Webhook:
 		to.Secret = a.Secret.Reveal
 		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
@@ -55,4 +57,20 @@ func successFactorsOf(to *checks.Connection, a *configs.SuccessFactors) {
 	}
 	to.Provider = &checks.SuccessFactors{Company: a.Company, User: a.User, ClientID: a.ClientID, Issuer: a.Issuer, Recipient: a.Recipient,
 		UseUsername: a.UseUsername, ExternalUser: a.ExternalUser, Certificate: a.Registered, Basic: !a.Password.IsZero()}
+}
+
+func workdayOf(to *checks.Connection, a *configs.Workday) {
+	workday := &checks.Workday{Tenant: a.Tenant, Version: a.Version, User: a.User}
+	if !a.Password.IsZero() {
+		workday.Password = a.Password.Reveal
+	}
+	to.TokenURL = "/ccx/oauth2/" + a.Tenant + "/token"
+	to.ClientID, to.Secret, to.ClientAuth = a.ClientID, a.ClientSecret.Reveal, a.ClientAuth
+	switch to.Grant = a.Grant(); to.Grant {
+	case configs.GrantRefreshToken:
+		to.Refresh = &checks.RefreshGrant{File: a.RefreshToken.File(), Value: a.RefreshToken.Reveal}
+	case configs.GrantJWTBearer:
+		to.Assertion = &checks.Assertion{Key: a.Key.Reveal, KeyID: a.KeyID, Issuer: a.ClientID, Subject: a.Subject, Audience: a.Audience}
+	}
+	to.Provider = workday
 }
