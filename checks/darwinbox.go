@@ -145,7 +145,7 @@ func (b *Darwinbox) judge(q *inquiry, x *exchange) error {
 	}
 	if status := fmt.Sprint(answer.Status); status != "1" {
 		class, cure := b.meaning(answer.Message)
-		return troublef(class, "%s answered status %s, %s, want 1: %s", darwinboxPath, show(cut(status, 20)), q.scene.show(cut(answer.Message, 200)), cure)
+		return troublef(class, "%s answered status %s, %s, want 1: %s", darwinboxPath, q.quote(status, 20), q.quote(answer.Message, 200), cure)
 	}
 	q.reached(plumbline.TierPermission)
 	if len(answer.Rows) == 0 {

@@ -163,6 +163,11 @@ func (q *inquiry) warn(format string, args ...any) {
 	q.warnings = append(q.warnings, fmt.Sprintf(format, args...))
 }
 
+// quote is what a provider said, cut, without secrets: they go first, because half of one would not be known.
+func (q *inquiry) quote(said string, most int) string {
+	return show(cut(q.scene.hide(strings.ToValidUTF8(said, "\uFFFD")), most))
+}
+
 // A trouble is a wrong answer of a provider, with the kind of failure it is.
 type trouble struct {
 	class      plumbline.Class

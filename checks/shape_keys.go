@@ -71,7 +71,7 @@ var parameterKeys = map[string]object{
 
 	"workday.connection": described("name", "of kind workday"),
 	"workday.use":        {"enum": []string{useREST, useSOAP}, "description": "default rest, or soap if the connection has no API client"},
-	"workday.resources":  listed(object{"type": "string", "pattern": resourceName.String()}, "collections of REST that must have a row; default workers"),
+	"workday.resources":  listed(object{"$ref": "#/$defs/text", "pattern": resourceName.String()}, "collections of REST that must have a row; default workers"),
 	"workday.report":     reportShape(),
 }
 

@@ -144,7 +144,7 @@ func slackCall(ctx context.Context, q *inquiry, method string, form url.Values, 
 	}
 	more := ""
 	if answer.Needed != "" {
-		more = ", needs " + cut(answer.Needed, 100) + ", has " + cut(answer.Provided, 200)
+		more = ", needs " + cut(q.scene.hide(answer.Needed), 100) + ", has " + cut(q.scene.hide(answer.Provided), 200)
 	}
 	return x, slackRuling(q, x, method, answer.Error, more)
 }
@@ -153,13 +153,13 @@ func slackRuling(q *inquiry, x *exchange, method, code, more string) error {
 	r, known := rule(slackCatalogue, x.status, code, "")
 	switch {
 	case known && code != "":
-		return q.troubled(r, x, "%s answered %s%s", method, show(code), more)
+		return q.troubled(r, x, "%s answered %s%s", method, q.quote(code, 100), more)
 	case known:
 		return q.troubled(r, x, "%s answered %d", method, x.status)
 	case strings.HasPrefix(code, "invalid_"):
-		return troublef(plumbline.ClassMisconfig, "%s answered %s: look at the channel and the arguments of this check", method, show(code))
+		return troublef(plumbline.ClassMisconfig, "%s answered %s: look at the channel and the arguments of this check", method, q.quote(code, 100))
 	case code != "":
-		return troublef(plumbline.ClassProtocol, "%s answered %s, which the catalogue has nothing of", method, show(cut(code, 100)))
+		return troublef(plumbline.ClassProtocol, "%s answered %s, which the catalogue has nothing of", method, q.quote(code, 100))
 	}
 	return q.amiss(x, method)
 }
@@ -306,7 +306,7 @@ func (q *inquiry) withIncident(ctx context.Context, s *Slack, err error) error {
 	}
 	note := "Slack's status page knows of no incident"
 	if len(feed.Incidents) > 0 {
-		note = "Slack's status page has an incident: " + show(cut(feed.Incidents[0].Title, 200))
+		note = "Slack's status page has an incident: " + q.quote(feed.Incidents[0].Title, 200)
 	}
 	q.warn("%s", note)
 	return err

@@ -140,7 +140,7 @@ func (t *Teams) turnedAway(q *inquiry, x *exchange) error {
 	if class := classOfStatus(x.status); class != plumbline.ClassProtocol && x.status != http.StatusUnauthorized {
 		return q.amiss(x, "the token endpoint")
 	}
-	return troublef(plumbline.ClassCredential, "the token endpoint answered %d %s: compare tenant, client id and secret with the app registration", x.status, show(cut(answer.Error, 100)))
+	return troublef(plumbline.ClassCredential, "the token endpoint answered %d %s: compare tenant, client id and secret with the app registration", x.status, q.quote(answer.Error, 100))
 }
 
 // rolesOf reads the roles that a token says that it has. Graph decides by the token; this only looks.
@@ -176,7 +176,7 @@ func teamsTeam(ctx context.Context, q *inquiry, t *Teams, team string) error {
 	}
 	switch r, known := rule(graphCatalogue, x.status, answer.Error.Code, answer.Error.Message); {
 	case known:
-		return q.troubled(r, x, "Graph answered %d %s", x.status, show(cut(answer.Error.Code, 100)))
+		return q.troubled(r, x, "Graph answered %d %s", x.status, q.quote(answer.Error.Code, 100))
 	case x.status != http.StatusOK:
 		return q.amiss(x, "Graph")
 	case answer.ID == "":

@@ -143,7 +143,7 @@ func workflowError(x *exchange) (code, message string) {
 
 func workflowTrouble(q *inquiry, x *exchange, code, message string) error {
 	if r, known := rule(workflowCatalogue, x.status, code, message); known {
-		return q.troubled(r, x, "the workflow answered %d %s", x.status, show(cut(code, 100)))
+		return q.troubled(r, x, "the workflow answered %d %s", x.status, q.quote(code, 100))
 	}
 	return q.amiss(x, "the workflow")
 }

@@ -45,7 +45,7 @@ func (w *Workday) turnedAway(q *inquiry, x *exchange) error {
 	r, known := rule(workdayLogins[q.account.Grant], x.status, said.Error, "")
 	switch {
 	case known && said.Error != "":
-		return workdayTrouble(q, r, x, "%s answered %d %s", who, x.status, show(cut(said.Error, 100)))
+		return workdayTrouble(q, r, x, "%s answered %d %s", who, x.status, q.quote(said.Error, 100))
 	case known:
 		return workdayTrouble(q, r, x, "%s answered %d", who, x.status)
 	case x.status == http.StatusOK:

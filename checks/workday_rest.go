@@ -104,7 +104,7 @@ func workdayRefusal(q *inquiry, x *exchange, who string) error {
 	}
 	shown := ""
 	if text != "" {
-		shown = " " + show(cut(text, 200))
+		shown = " " + q.quote(text, 200)
 	}
 	if r, known := rule(workdayCatalogue, x.status, "", text); known {
 		return workdayTrouble(q, r, x, "%s answered %d%s", who, x.status, shown)

@@ -117,7 +117,7 @@ const mostSkew = time.Minute
 func (q *inquiry) clock(said string, took time.Duration) error {
 	theirs, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(said))
 	if err != nil {
-		return troublef(plumbline.ClassProtocol, "Server_Timestamp_Get answered %s, want a time with its zone", show(cut(said, 60)))
+		return troublef(plumbline.ClassProtocol, "Server_Timestamp_Get answered %s, want a time with its zone", q.quote(said, 60))
 	}
 	skew := theirs.Sub(q.scene.clients.Now().Add(-took / 2))
 	q.proof["clock_skew_seconds"] = skew.Round(time.Millisecond).Seconds()
@@ -193,9 +193,9 @@ func (f *soapFault) trouble(q *inquiry, x *exchange, who string) error {
 		}
 	}
 	text := strings.Join(texts, "; ")
-	shown := show(cut(text, 300))
+	shown := q.quote(text, 300)
 	if r, known := rule(workdayFaults, 0, code, text); known {
 		return workdayTrouble(q, r, x, "%s answered the fault %s", who, shown)
 	}
-	return troublef(plumbline.ClassProtocol, "%s answered the fault %s (%s), which the catalogue has nothing of", who, shown, cut(code, 100))
+	return troublef(plumbline.ClassProtocol, "%s answered the fault %s (%s), which the catalogue has nothing of", who, shown, q.quote(code, 100))
 }
