@@ -42,8 +42,9 @@ func (w *Workday) secrets() []*Secret {
 	return []*Secret{&w.ClientSecret, &w.RefreshToken, &w.Key, &w.Password}
 }
 
-// signingKey is what assertions are signed with.
-func (w *Workday) signingKey() Secret { return w.Key }
+func (w *Workday) revealed(l *loader, path []string) {
+	l.signingKey(w.Key, append(slices.Clone(path), "key"))
+}
 
 // Grant is how the client gets tokens, "" if there is no client.
 func (w *Workday) Grant() string {

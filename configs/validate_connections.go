@@ -150,27 +150,21 @@ func (l *loader) keysOf(name string, c *Connection) {
 		knows.revealed(l, []string{"connections", name})
 	case c.Header != nil && !httpguts.ValidHeaderFieldValue(c.Header.Value.Reveal()):
 		l.problem(l.at("connections", name, "value"), "a secret that no header can carry: it has a line break or another control character")
-	case keyOf(c).read != nil:
-		if _, err := signingkey.Read(keyOf(c).Reveal()); err != nil {
-			l.hinted(l.at("connections", name, "key"), "make one: openssl ecparam -name prime256v1 -genkey -noout", "%s", err)
-		}
+	case c.OAuth2 != nil:
+		l.signingKey(c.OAuth2.Key, []string{"connections", name, "key"})
 	case c.MTLS != nil:
 		l.certificates(name, c.MTLS)
 	}
 }
 
-// A signer is a Provider whose assertions are signed with a key, which stands beneath key.
-type signer interface{ signingKey() Secret }
-
-// keyOf is what a connection signs with, no secret if it doesn't.
-func keyOf(c *Connection) Secret {
-	if p, signs := c.Provider.(signer); signs {
-		return p.signingKey()
+// signingKey refuses a key that was read and can't sign.
+func (l *loader) signingKey(key Secret, path []string) {
+	if key.read == nil {
+		return
 	}
-	if c.OAuth2 != nil {
-		return c.OAuth2.Key
+	if _, err := signingkey.Read(key.Reveal()); err != nil {
+		l.hinted(l.at(path...), "make one: openssl ecparam -name prime256v1 -genkey -noout", "%s", err)
 	}
-	return Secret{}
 }
 
 func (l *loader) certificates(name string, m *MTLS) {
