@@ -210,7 +210,7 @@ func successFactorsWrong(q *inquiry, x *exchange, who string, plain []ruling) er
 	}
 	text, said := string(x.body), ""
 	if message := successFactorsMessage(x.body); message != "" {
-		text, said = message, " "+show(cut(message, 200))
+		text, said = message, " "+q.quote(message, 200)
 	}
 	if r, known := rule(plain, x.status, "", text); known {
 		return q.troubled(r, x, "%s answered %d%s", who, x.status, said)

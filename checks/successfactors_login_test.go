@@ -207,10 +207,10 @@ func TestSuccessFactorsTellsNoSecret(t *testing.T) {
 		said = r.PostFormValue("assertion")
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = fmt.Fprintf(w, `{"errorHttpCode":"401","errorMessage":"I don't like %s"}`, said)
+		_, _ = fmt.Fprintf(w, `{"errorHttpCode":"401","errorMessage":"Unable to verify the signature of the SAML assertion %s"}`, said)
 	})
 	answer, err := sapAsk(t, sapConnection(t, origin), "successfactors: acme-sf", askOf("http://127.0.0.1:1"))
-	if err == nil || said == "" || strings.Contains(err.Error()+answer.Detail, said[:100]) || strings.Contains(err.Error()+answer.Detail, url.QueryEscape(said)[:100]) {
+	if err == nil || said == "" || strings.Contains(err.Error()+answer.Detail, said[:40]) || !strings.Contains(err.Error(), "SAML assertion [redacted]") {
 		t.Errorf("tells of the assertion: %v\n%s", err, answer.Detail)
 	}
 }
