@@ -156,9 +156,11 @@ func (b *Bus) natsOptions(ctx context.Context) ([]nats.Option, error) {
 }
 
 func (b *Bus) openStreams() (err error) {
-	if b.js, err = jetstream.New(b.conn); err != nil {
+	js, err := jetstream.New(b.conn)
+	if err != nil {
 		return err
 	}
+	b.js = prompt{js}
 	b.results, err = jetstream.New(b.conn,
 		jetstream.WithPublishAsyncMaxPending(maxResultsInFlight),
 		jetstream.WithPublishAsyncTimeout(10*time.Second),

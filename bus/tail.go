@@ -20,7 +20,15 @@ type stored struct {
 }
 
 // tail are the last n messages of a subject, oldest first. What is read is at most a few times what is wanted.
-func (b *Bus) tail(ctx context.Context, stream, filter string, n int, headersOnly bool) ([]stored, error) {
+func (b *Bus) tail(ctx context.Context, stream, filter string, n int, headersOnly bool) (messages []stored, err error) {
+	err = insist(ctx, func() (err error) {
+		messages, err = b.tailOnce(ctx, stream, filter, n, headersOnly)
+		return err
+	})
+	return messages, err
+}
+
+func (b *Bus) tailOnce(ctx context.Context, stream, filter string, n int, headersOnly bool) ([]stored, error) {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, err

@@ -116,10 +116,16 @@ func (d *Daemon) open(ctx context.Context) error {
 	if d.bus, err = bus.Connect(ctx, options); err != nil {
 		return err
 	}
-	if err := d.furnish(ctx); err != nil {
-		return &BusError{err}
+	for {
+		err := d.furnish(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return &BusError{err}
+		}
+		d.log.Warn("the bus did not answer and is asked again", "error", err)
 	}
-	return nil
 }
 
 // A BusError is why a daemon can't start though nothing is wrong with its configuration: the bus is there, and doesn't do
