@@ -251,7 +251,7 @@ func TestTokensAndReportersComeAndGo(t *testing.T) {
 			if path != want {
 				t.Errorf("%s heard, want %s", path, want)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("%s heard nothing", want)
 		}
 	}
