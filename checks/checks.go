@@ -140,6 +140,7 @@ type Compiled struct {
 	Public   []string         // captures that may be shown
 	Stops    bool             // it heeds Definition.StopIf
 	Timeout  time.Duration    // what one attempt needs; 0: what checks have without saying so
+	Marked   bool             // what it leaves behind carries the run's id, whatever the suite says
 
 	Connection string // whose provider it asks, itself or through the environment; nothing: it asks none
 }

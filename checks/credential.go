@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline"
@@ -20,6 +21,7 @@ type credential struct {
 	sign    func(*http.Request) error // signs the whole request; nil if there is nothing to sign
 	own     *session                  // what it is sent over; nil for anything
 	wait    func(context.Context) error
+	may     func(*url.URL) error // refuses what may not be asked with it; nil: anything may
 }
 
 // An issuer makes the credential of a connection for one request.
@@ -61,6 +63,12 @@ func (s *scene) authorize(ctx context.Context, name string, q *request, own issu
 	if a.Kind == MutualTLS && q.target.Scheme != "https" {
 		return credential{}, fmt.Errorf("auth %s: a client certificate goes over https alone, not to %s", name, originOf(q.target))
 	}
+	careful, is := a.Provider.(careful)
+	if is {
+		if err := careful.mayAsk(q.target); err != nil {
+			return credential{}, fmt.Errorf("auth %s: %w", name, err)
+		}
+	}
 	has, err := issue(ctx, c, a, s.ask.Site)
 	s.hidden = append(s.hidden, has.hidden...)
 	if err != nil {
@@ -71,6 +79,9 @@ func (s *scene) authorize(ctx context.Context, name string, q *request, own issu
 		return credential{}, err
 	}
 	has.wait = a.wait
+	if is {
+		has.may = careful.mayAsk
+	}
 	if err := has.wait(ctx); err != nil {
 		return credential{}, err
 	}
@@ -121,6 +132,11 @@ func (has credential) following(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, redirecting{}, func(next *http.Request) error {
+		if has.may != nil {
+			if err := has.may(next.URL); err != nil {
+				return err
+			}
+		}
 		if err := has.wait(next.Context()); err != nil || has.sign == nil {
 			return err
 		}

@@ -107,7 +107,7 @@ func Repeatable(d Definition, c Compiled) bool {
 	if whole, is := c.Prober.(*scenario); is {
 		return whole.marked && !whole.unmarked
 	}
-	return carriesRun(d)
+	return c.Marked || carriesRun(d)
 }
 
 // CarriesRun says whether a step of a scenario sends $(run.id).

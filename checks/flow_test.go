@@ -27,7 +27,7 @@ func define(t *testing.T, text, stopIf string, row map[string]any) (checks.Defin
 			t.Fatal(err)
 		}
 	}
-	d.Names = checks.Names{Row: row, Secrets: []string{}, Connections: []string{}}
+	d.Names = checks.Names{Row: row, Secrets: []string{}, Connections: []string{"acme-slack", "celebrations", "customer"}}
 	compiled, more := kinds[d.Key].Compile(d)
 	if err := append(problems, more...).Err(); err != nil {
 		t.Fatalf("%s\n%v", text, err)
@@ -79,22 +79,27 @@ func TestRepeatable(t *testing.T) {
 		"{post: /a/$$(run.id)}":                  false,
 		"{post: /a/$$$(run.id)}":                 false,
 		"{post: /a, query: {q: [1, $(run.id)]}}": true,
-		"{post: /a, json: {list: [{reference: 'plumbline $(run.id)'}]}}":              true,
-		"{post: /a, json: {$(run.id): x}}":                                            false,
-		"{post: /a, json: {expect: $(run.id)}}":                                       true,
-		"{post: /a, body: x$(run.id)}":                                                true,
-		"{post: /a, headers: {Idempotency-Key: $(run.id)}}":                           true,
-		"{post: /a, expect: {$.run: $(run.id)}}":                                      false,
-		"{name: $(run.id), post: /a}":                                                 false,
-		"{http: {method: post, url: /a, json: {run: $(run.id)}}}":                     true,
-		"{http: {method: post, url: /a}}":                                             false,
-		"{steps: [{post: /a/$(run.id)}]}":                                             true,
-		"{steps: [{get: /a/$(run.id)}]}":                                              true,
-		"{steps: [{get: /a}, {post: /b, json: {r: $(run.id)}}, {put: /c/$(run.id)}]}": true,
-		"{steps: [{get: /a/$(run.id)}, {post: /b}]}":                                  false,
-		"{steps: [{post: /a/$(run.id)}, {post: /b}]}":                                 false,
-		"{steps: [{post: /a/$(run.id)}, {post: /b, effect: none}]}":                   true,
-		"{steps: [{post: /a, expect: {$.run: $(run.id)}}]}":                           false,
+		"{post: /a, json: {list: [{reference: 'plumbline $(run.id)'}]}}":                   true,
+		"{post: /a, json: {$(run.id): x}}":                                                 false,
+		"{post: /a, json: {expect: $(run.id)}}":                                            true,
+		"{post: /a, body: x$(run.id)}":                                                     true,
+		"{post: /a, headers: {Idempotency-Key: $(run.id)}}":                                true,
+		"{post: /a, expect: {$.run: $(run.id)}}":                                           false,
+		"{name: $(run.id), post: /a}":                                                      false,
+		"{http: {method: post, url: /a, json: {run: $(run.id)}}}":                          true,
+		"{http: {method: post, url: /a}}":                                                  false,
+		"{steps: [{post: /a/$(run.id)}]}":                                                  true,
+		"{steps: [{get: /a/$(run.id)}]}":                                                   true,
+		"{steps: [{get: /a}, {post: /b, json: {r: $(run.id)}}, {put: /c/$(run.id)}]}":      true,
+		"{steps: [{get: /a/$(run.id)}, {post: /b}]}":                                       false,
+		"{steps: [{post: /a/$(run.id)}, {post: /b}]}":                                      false,
+		"{steps: [{post: /a/$(run.id)}, {post: /b, effect: none}]}":                        true,
+		"{steps: [{post: /a, expect: {$.run: $(run.id)}}]}":                                false,
+		"{webhook: {connection: customer, mode: canary}}":                                  true,
+		"{teams: {connection: celebrations, mode: canary}}":                                true,
+		"{slack: {connection: acme-slack, mode: canary, channel: C02}}":                    true,
+		"{slack: {connection: acme-slack, channel: C02}}":                                  false,
+		"{steps: [{post: /a/$(run.id)}, {webhook: {connection: customer, mode: canary}}]}": true,
 	} {
 		d, compiled := define(t, check, "", nil)
 		if got := checks.Repeatable(d, compiled); got != want {

@@ -23,6 +23,11 @@ type Provider interface {
 	credential(ctx context.Context, c *Connections, a *account, site plumbline.Site) (credential, error)
 }
 
+// A careful Provider has endpoints that no check may ask, whatever its kind.
+type careful interface {
+	mayAsk(target *url.URL) error
+}
+
 // providerPlaces are what an answer of a provider has to be matched: what it proved is JSON.
 var providerPlaces = []string{"latency", anyPath}
 
@@ -36,7 +41,7 @@ type providerCheck struct {
 	captures   []capture
 }
 
-// provider compiles what every kind of a provider has; inquire asks.
+// provider compiles what every kind of a provider has; inquire asks, and puts the run's id into what it leaves behind.
 func (e *engine) provider(r *reader, d Definition, connection *yaml.Node, effect plumbline.Effect, inquire func(context.Context, *inquiry) error) (Compiled, strictyaml.Problems) {
 	if connection == nil {
 		r.wrongHint(d.Value, "write connection: NAME", "%s needs a connection", d.Key)
@@ -51,7 +56,7 @@ func (e *engine) provider(r *reader, d Definition, connection *yaml.Node, effect
 	captures, names := r.captures(d.Capture)
 	c.captures = captures
 	return Compiled{Prober: c, Name: d.Key + " " + connection.Value, Effect: effect, Captures: names, Uses: r.uses,
-		Public: publicOf(captures), Stops: true, Connection: c.connection}, r.problems
+		Public: publicOf(captures), Stops: true, Connection: c.connection, Marked: effect == plumbline.EffectLasting}, r.problems
 }
 
 // providersConnection reads the name of a connection of the kind.
@@ -198,7 +203,7 @@ type demand struct {
 	query  url.Values
 	header http.Header
 	body   []byte
-	bare   bool   // without the account's credential, and outside its budget
+	bare   bool   // without the account's credential, within its budget all the same
 	as     issuer // with another credential of the account; nil: with the one that its kind issues
 }
 
@@ -221,6 +226,8 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	sender := &httpCheck{engine: q.engine, method: d.method, issue: d.as}
 	if !d.bare {
 		sender.auth = q.account.Name
+	} else if err := q.account.wait(ctx); err != nil {
+		return nil, err
 	}
 	x, err := sender.deliver(ctx, q.scene, q.via, func() (*request, error) {
 		header := d.header.Clone()
@@ -244,6 +251,24 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	q.detail = q.scene.detail(x.body)
 	q.reached(plumbline.TierReach)
 	return x, nil
+}
+
+// conceal reads a URL that is a secret as a whole, and hides whatever of it an error or an answer could repeat.
+func (q *inquiry) conceal(address string) (*url.URL, error) {
+	q.scene.hidden = append(q.scene.hidden, address)
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, troublef(plumbline.ClassMisconfig, "the secret URL can't be read")
+	}
+	q.scene.hidden = append(q.scene.hidden, u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery)
+	for _, values := range u.Query() {
+		for _, value := range values {
+			if len(value) >= leastDelicate {
+				q.scene.hidden = append(q.scene.hidden, value)
+			}
+		}
+	}
+	return u, nil
 }
 
 // A gatekeeper is a Provider whose token endpoint says in words of its own why it gives no token.

@@ -81,7 +81,10 @@ func (w *slackQuestion) inquire(ctx context.Context, q *inquiry) error {
 }
 
 func (w *slackQuestion) steps(ctx context.Context, q *inquiry, s *Slack) error {
-	if s.Webhook != nil {
+	switch more := len(w.scopes) > 0 || w.channel != nil || w.data != "" || w.canary; {
+	case s.Webhook != nil && more:
+		return troublef(plumbline.ClassMisconfig, "the connection is a webhook, which knows of no scopes, channel, data or mode: name one with a token")
+	case s.Webhook != nil:
 		return slackWebhook(ctx, q, s)
 	}
 	granted, err := slackWho(ctx, q, s)
@@ -260,9 +263,8 @@ func slackCanary(ctx context.Context, q *inquiry, channel string) error {
 // slackWebhook proves that a webhook is alive without posting: it refuses a message without text.
 func slackWebhook(ctx context.Context, q *inquiry, s *Slack) error {
 	address := s.Webhook()
-	q.scene.hidden = append(q.scene.hidden, address)
-	if u, err := url.Parse(address); err == nil {
-		q.scene.hidden = append(q.scene.hidden, u.Path)
+	if _, err := q.conceal(address); err != nil {
+		return err
 	}
 	x, err := q.ask(ctx, demand{method: http.MethodPost, path: address, body: []byte(`{"text":""}`), bare: true,
 		header: http.Header{"Content-Type": {"application/json"}}})

@@ -81,9 +81,9 @@ func (b *scenarioBuilder) step(n *yaml.Node) {
 	}
 	if c.Effect != plumbline.EffectNone {
 		b.compiled.Effect = plumbline.EffectLasting
-		b.scenario.unmarked = b.scenario.unmarked || !carriesRun(d)
+		b.scenario.unmarked = b.scenario.unmarked || !c.Marked && !carriesRun(d)
 	}
-	b.scenario.marked = b.scenario.marked || carriesRun(d)
+	b.scenario.marked = b.scenario.marked || c.Marked || carriesRun(d)
 	for _, use := range c.Uses {
 		if !hasName(b.compiled.Captures, use.Name) && !hasName(b.compiled.Uses, use.Name) {
 			b.compiled.Uses = append(b.compiled.Uses, use)

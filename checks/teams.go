@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ const (
 type teamsQuestion struct {
 	roles []string
 	team  *template
-	mode  string
+	mode  string // of asking a workflow; "" is teamsAuth
 }
 
 // teams is the kind of an app or a workflow: {teams: acme-teams}, or {teams: {connection: acme-teams, roles: [Team.ReadBasic.All]}}.
@@ -62,7 +63,7 @@ func (e *engine) teams() Kind {
 		r := d.reader(providerPlaces...)
 		var p teamsParameters
 		r.main(d.Value, &p, &p.Connection)
-		w := &teamsQuestion{roles: r.wordList(p.Roles, "roles"), mode: teamsAuth}
+		w := &teamsQuestion{roles: r.wordList(p.Roles, "roles")}
 		if p.Mode != nil {
 			w.mode = r.oneOf(p.Mode, "mode", []string{teamsAuth, teamsCanary, teamsReach})
 		}
@@ -80,8 +81,13 @@ func (e *engine) teams() Kind {
 
 func (w *teamsQuestion) inquire(ctx context.Context, q *inquiry) error {
 	t := q.account.Provider.(*Teams)
-	if t.Workflow != nil {
+	switch {
+	case t.Workflow != nil && (len(w.roles) > 0 || w.team != nil):
+		return troublef(plumbline.ClassMisconfig, "the connection is a workflow, which knows of no roles or team: name one with an app")
+	case t.Workflow != nil:
 		return w.workflow(ctx, q, t)
+	case w.mode != "":
+		return troublef(plumbline.ClassMisconfig, "the connection is an app, which has no mode: name one with a workflow")
 	}
 	return w.graph(ctx, q, t)
 }
@@ -131,6 +137,9 @@ func (t *Teams) turnedAway(q *inquiry, x *exchange) error {
 		Error string        `json:"error"`
 		Codes []json.Number `json:"error_codes"`
 	}
+	if err := q.machine(x, "the token endpoint"); err != nil {
+		return err
+	}
 	_ = json.Unmarshal(x.body, &answer) // what isn't JSON has no codes
 	for _, code := range answer.Codes {
 		if r, known := rule(entraCatalogue, 0, code.String(), ""); known {
@@ -139,6 +148,9 @@ func (t *Teams) turnedAway(q *inquiry, x *exchange) error {
 	}
 	if class := classOfStatus(x.status); class != plumbline.ClassProtocol && x.status != http.StatusUnauthorized {
 		return q.amiss(x, "the token endpoint")
+	}
+	if x.status == http.StatusOK {
+		return troublef(plumbline.ClassProtocol, "the token endpoint answered without a token")
 	}
 	return troublef(plumbline.ClassCredential, "the token endpoint answered %d %s: compare tenant, client id and secret with the app registration", x.status, q.quote(answer.Error, 100))
 }
@@ -153,6 +165,16 @@ func rolesOf(token string) []string {
 		return []string{}
 	}
 	return claims.Roles
+}
+
+// wantedRoles finds which roles Graph misses.
+var wantedRoles = regexp.MustCompile(`API requires one of '([A-Za-z0-9., ]{1,200})'`)
+
+func wantedRole(message string) string {
+	if m := wantedRoles.FindStringSubmatch(message); m != nil {
+		return ", which wants one of the roles " + m[1]
+	}
+	return ""
 }
 
 func teamsTeam(ctx context.Context, q *inquiry, t *Teams, team string) error {
@@ -176,7 +198,7 @@ func teamsTeam(ctx context.Context, q *inquiry, t *Teams, team string) error {
 	}
 	switch r, known := rule(graphCatalogue, x.status, answer.Error.Code, answer.Error.Message); {
 	case known:
-		return q.troubled(r, x, "Graph answered %d %s", x.status, q.quote(answer.Error.Code, 100))
+		return q.troubled(r, x, "Graph answered %d %s%s", x.status, q.quote(answer.Error.Code, 100), wantedRole(answer.Error.Message))
 	case x.status != http.StatusOK:
 		return q.amiss(x, "Graph")
 	case answer.ID == "":

@@ -90,7 +90,7 @@ func TestWorkflowCatalogue(t *testing.T) {
 	auth := provide(t, map[string]reply{workflowPath: {status: 401, body: needsShared}})
 	connection := workflowConnection(auth.URL+workflowPath+"?api-version=1&sp=%2Ftriggers&sv=1.0&sig="+workflowSig, auth.URL)
 	catalogue(t, auth, connection, "teams: acme-teams", []catalogueRow{
-		{name: "it refuses what isn't signed", tier: plumbline.TierCredential},
+		{name: "it refuses what isn't signed", tier: reach},
 		{name: "turned off", replies: says(400, "WorkflowTriggerIsNotEnabled", "x"), class: plumbline.ClassMisconfig, tier: reach, reason: "turn it on"},
 		{name: "deleted", replies: says(404, "WorkflowNotFound", "x"), class: plumbline.ClassMisconfig, tier: reach, reason: "make a new one"},
 		{name: "of its tenant alone", replies: says(401, "DirectApiAuthorizationRequired", "The OAuth authorization scheme is required."), class: plumbline.ClassMisconfig, tier: reach, reason: "its tenant alone"},

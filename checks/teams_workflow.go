@@ -25,12 +25,10 @@ var (
 
 // workflow asks the flow that posts for Plum, as far as the mode says.
 func (w *teamsQuestion) workflow(ctx context.Context, q *inquiry, t *Teams) error {
-	address := t.Workflow()
-	u, err := url.Parse(address)
+	u, err := q.conceal(t.Workflow())
 	if err != nil {
-		return troublef(plumbline.ClassMisconfig, "the workflow's URL can't be read")
+		return err
 	}
-	q.scene.hidden = append(q.scene.hidden, address, u.RequestURI(), u.Query().Get("sig"))
 	if err := workflowShape(u, t.Origin); err != nil {
 		return err
 	}
@@ -52,9 +50,11 @@ func workflowShape(u *url.URL, origin string) error {
 		}
 	}
 	if !workflowHost.MatchString(strings.ToLower(u.Host)) && originOf(u) != origin {
-		return troublef(plumbline.ClassMisconfig, "%s is no host of workflows, want prod-NN.REGION.logic.azure.com or ENVIRONMENT.environment.api.powerplatform.com", host)
+		return troublef(plumbline.ClassMisconfig, "%s is no host of workflows, want prod-NN.REGION.logic.azure.com or ENVIRONMENT.environment.api.powerplatform.com, or the url of the connection", host)
 	}
 	switch {
+	case u.Scheme != "https" && originOf(u) != origin:
+		return troublef(plumbline.ClassMisconfig, "the workflow's URL begins with %s://, which everybody between reads: copy it whole", u.Scheme)
 	case !workflowPath.MatchString(u.Path):
 		return troublef(plumbline.ClassMisconfig, "the URL isn't that of a workflow's trigger: copy it whole")
 	case u.Query().Get("sig") == "":
@@ -85,7 +85,6 @@ func workflowAuth(ctx context.Context, q *inquiry, u *url.URL) error {
 	}
 	code, message := workflowError(x)
 	if x.status == http.StatusUnauthorized && code == "DirectApiAuthorizationRequired" && strings.Contains(message, "Shared Access scheme") {
-		q.reached(plumbline.TierCredential)
 		q.warn("the workflow is there; that its signature is right is proven by mode: canary alone")
 		return nil
 	}

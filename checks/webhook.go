@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -76,9 +75,8 @@ func (e *engine) webhook() Kind {
 func (k *knock) inquire(ctx context.Context, q *inquiry) error {
 	w := q.account.Provider.(*Webhook)
 	address := w.Address()
-	q.scene.hidden = append(q.scene.hidden, address)
-	if u, err := url.Parse(address); err == nil {
-		q.scene.hidden = append(q.scene.hidden, u.RequestURI())
+	if _, err := q.conceal(address); err != nil {
+		return err
 	}
 	switch {
 	case k.canary:

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"strings"
+
 	"github.com/plumbline-dev/plumbline/checks"
 	"github.com/plumbline-dev/plumbline/configs"
 )
@@ -33,7 +35,8 @@ func darwinboxOf(to *checks.Connection, a *configs.Darwinbox) {
 }
 
 func teamsOf(to *checks.Connection, a *configs.Teams) {
-	teams := &checks.Teams{Graph: a.URL, Tenant: a.Tenant, Team: a.Team, Origin: a.URL}
+	origin := strings.TrimRight(a.URL, "/")
+	teams := &checks.Teams{Graph: origin, Tenant: a.Tenant, Team: a.Team, Origin: origin}
 	if to.Secret = a.ClientSecret.Reveal; !a.Workflow.IsZero() {
 		to.Secret, teams.Workflow = a.Workflow.Reveal, a.Workflow.Reveal
 	} else {
