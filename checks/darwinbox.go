@@ -1,12 +1,14 @@
 package checks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -29,9 +31,21 @@ type Darwinbox struct {
 	Messages   map[string]plumbline.Class // parts of messages, in lower case, and what they mean: Darwinbox publishes none
 }
 
-// darwinboxPath is the one endpoint that is asked, which only reads. It is always filtered by an employee: a whole dataset
-// takes half a minute.
+// darwinboxPath is the one endpoint that is asked. It is always filtered by an employee: a whole dataset takes half a
+// minute.
 const darwinboxPath = "/masterapi/employee"
+
+// darwinboxReads are the endpoints that only read. Others import, approve and punch in, with the same user.
+var darwinboxReads = []string{darwinboxPath, "/leavesactionapi/holidaylist", "/leavesactionapi/leavebalance", "/AttendanceDataApi/daily",
+	"/orgmasterapi/getpositionMaster"}
+
+// mayAsk keeps the credential from endpoints that do more than read, whatever kind of check names the connection.
+func (b *Darwinbox) mayAsk(target *url.URL) error {
+	if target.RawPath == "" && slices.Contains(darwinboxReads, target.Path) {
+		return nil
+	}
+	return fmt.Errorf("%s is none of the endpoints that only read, want one of %s", cut(target.EscapedPath(), 100), strings.Join(darwinboxReads, ", "))
+}
 
 // DarwinboxTokenPath is where a code is exchanged.
 const DarwinboxTokenPath = "/oauth/v1token"
@@ -124,47 +138,112 @@ func darwinboxEmployee(ctx context.Context, q *inquiry, asked *template) error {
 	if err := q.machine(x, darwinboxPath); err != nil {
 		return err
 	}
-	return b.judge(q, x)
+	return b.judge(q, x, employee)
 }
 
-// judge reads the answer: failures come with status 200, too.
-func (b *Darwinbox) judge(q *inquiry, x *exchange) error {
+// A darwinboxAnswer is what every endpoint answers. HTTP says 200 of failures, too.
+type darwinboxAnswer struct {
+	Status  any             `json:"status"` // 1, or "1"
+	Message any             `json:"message"`
+	Rows    json.RawMessage `json:"employee_data"`
+}
+
+// judge reads the answer, which must have the employee that was asked for.
+func (b *Darwinbox) judge(q *inquiry, x *exchange, employee string) error {
 	if r, known := rule(darwinboxCatalogue, x.status, "", ""); known {
 		return q.troubled(r, x, "%s answered %d", darwinboxPath, x.status)
 	}
 	if x.status != http.StatusOK {
 		return q.amiss(x, darwinboxPath)
 	}
-	var answer struct {
-		Status  any               `json:"status"` // 1, or "1"
-		Message string            `json:"message"`
-		Rows    []json.RawMessage `json:"employee_data"`
-	}
+	var answer darwinboxAnswer
 	if json.Unmarshal(x.body, &answer) != nil || answer.Status == nil {
 		return troublef(plumbline.ClassProtocol, "%s answered something that has no status", darwinboxPath)
 	}
-	if status := fmt.Sprint(answer.Status); status != "1" {
-		class, cure := b.meaning(answer.Message)
-		return troublef(class, "%s answered status %s, %s, want 1: %s", darwinboxPath, q.quote(status, 20), q.quote(answer.Message, 200), cure)
+	if fmt.Sprint(answer.Status) != "1" {
+		return b.rejected(q, darwinboxPath, answer)
 	}
 	q.reached(plumbline.TierPermission)
-	if len(answer.Rows) == 0 {
-		return troublef(plumbline.ClassEmptyData, "%s answered without the canary employee: the dataset doesn't have it, or the API user doesn't see it", darwinboxPath)
+	rows, err := darwinboxRows(answer.Rows)
+	if err != nil {
+		return err
 	}
-	q.proof["rows"] = len(answer.Rows)
+	if err := darwinboxCanary(q, rows, employee); err != nil {
+		return err
+	}
+	q.proof["rows"] = len(rows)
 	q.reached(plumbline.TierData)
 	return nil
 }
 
-// meaning is what a message means: as the operator says, or else that something of the account is wrong.
-func (b *Darwinbox) meaning(message string) (plumbline.Class, string) {
-	message = strings.ToLower(message)
+// rejected is what a status other than 1 means: as the operator says, or else that something of the account is wrong.
+func (b *Darwinbox) rejected(q *inquiry, who string, answer darwinboxAnswer) error {
+	class, cure := plumbline.ClassCredential, "rejected by the provider, credential or configuration: compare user, API key and dataset key of this color with Darwinbox"
+	said := strings.ToLower(plain(Normal(answer.Message)))
 	for _, part := range slices.Sorted(maps.Keys(b.Messages)) {
-		if strings.Contains(message, strings.ToLower(part)) {
-			return b.Messages[part], "the connection's messages say what it means"
+		if strings.Contains(said, strings.ToLower(part)) {
+			class, cure = b.Messages[part], "the connection's messages say that this is of class "+string(b.Messages[part])
+			break
 		}
 	}
-	return plumbline.ClassCredential, "rejected by the provider, credential or configuration: compare user, API key and dataset key of this color with Darwinbox"
+	return troublef(class, "%s answered status %s, %s, want 1: %s", who, q.scene.show(answer.Status), q.scene.show(answer.Message), cure)
+}
+
+// turnedAway says why there is no token: failures come with status 200 here, too.
+func (b *Darwinbox) turnedAway(q *inquiry, x *exchange) error {
+	if err := q.machine(x, DarwinboxTokenPath); err != nil {
+		return err
+	}
+	if r, known := rule(darwinboxCatalogue, x.status, "", ""); known {
+		return q.troubled(r, x, "%s answered %d", DarwinboxTokenPath, x.status)
+	}
+	var answer darwinboxAnswer
+	switch {
+	case x.status != http.StatusOK && x.status != http.StatusBadRequest:
+		return q.amiss(x, DarwinboxTokenPath)
+	case json.Unmarshal(x.body, &answer) == nil && answer.Status != nil:
+		return b.rejected(q, DarwinboxTokenPath, answer)
+	}
+	return troublef(plumbline.ClassCredential, "%s answered %d without a token: compare client and code of this color with Darwinbox, a code may be used up", DarwinboxTokenPath, x.status)
+}
+
+// darwinboxRows are the employees of an answer. Nothing at all is written in several ways.
+func darwinboxRows(written json.RawMessage) ([]map[string]any, error) {
+	var rows []map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(written))
+	decoder.UseNumber()
+	switch strings.TrimSpace(string(written)) {
+	case "", "null", "{}", `""`, "false":
+		return nil, nil
+	}
+	if decoder.Decode(&rows) != nil {
+		return nil, troublef(plumbline.ClassProtocol, "%s answered employee_data that is no list of employees", darwinboxPath)
+	}
+	return rows, nil
+}
+
+// darwinboxIdentities are columns that name an employee. Which of them a dataset has is up to its owner: unconfirmed.
+var darwinboxIdentities = []string{"employee_id", "employee_no", "user_unique_id"}
+
+// darwinboxCanary wants the employee among the rows. A single row that doesn't say whose it is counts, with a warning.
+func darwinboxCanary(q *inquiry, rows []map[string]any, employee string) error {
+	named := false
+	for _, row := range rows {
+		for column, value := range row {
+			if strings.EqualFold(plain(Normal(value)), employee) {
+				return nil
+			}
+			named = named || slices.Contains(darwinboxIdentities, column)
+		}
+	}
+	switch {
+	case len(rows) == 0:
+		return troublef(plumbline.ClassEmptyData, "%s answered without the canary employee: the dataset doesn't have it, or the API user doesn't see it", darwinboxPath)
+	case named || len(rows) > 1:
+		return troublef(plumbline.ClassEmptyData, "%s answered others than the canary employee (%d rows): it isn't in the dataset any more, or the filter isn't heeded", darwinboxPath, len(rows))
+	}
+	q.warn("the dataset has no column with the id of an employee: that the row is the canary's isn't proven")
+	return nil
 }
 
 // darwinboxCatalogue is what a status means. Darwinbox's documents are private: nothing of it is confirmed but that
