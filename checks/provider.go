@@ -23,6 +23,11 @@ type Provider interface {
 	credential(ctx context.Context, c *Connections, a *account, site plumbline.Site) (credential, error)
 }
 
+// An addressed Provider may be asked at an address that is a secret as a whole, "" if it isn't.
+type addressed interface {
+	address() string
+}
+
 // A careful Provider has endpoints that no check may ask, whatever its kind.
 type careful interface {
 	mayAsk(target *url.URL) error
@@ -128,10 +133,17 @@ func (c *providerCheck) judge(q *inquiry, took time.Duration, err error) (plumbl
 // Host is whom the check asks, for the bound per host.
 func (c *providerCheck) Host(site plumbline.Site) string {
 	a, err := c.engine.clients.Connections.find(c.connection, site)
-	if err != nil || len(a.Origins) == 0 {
+	if err != nil {
 		return site.URL
 	}
-	if u, err := url.Parse(a.Origins[0]); err == nil {
+	where := ""
+	if len(a.Origins) > 0 {
+		where = a.Origins[0]
+	}
+	if at, is := a.Provider.(addressed); is && at.address() != "" {
+		where = at.address()
+	}
+	if u, err := url.Parse(where); err == nil && u.Host != "" {
 		return u.Host
 	}
 	return site.URL

@@ -107,6 +107,22 @@ func TestASecretAddressHasABudget(t *testing.T) {
 	}
 }
 
+// The bound per host is that of the address, of which nothing else is told.
+func TestTheHostOfASecretAddress(t *testing.T) {
+	for kind, s := range secretAddresses {
+		t.Run(kind, func(t *testing.T) {
+			s.each(t, "https://hooks.test:8443", checks.Budget{}, func(t *testing.T, check checks.Compiled) {
+				host := check.Prober.(interface {
+					Host(plumbline.Site) string
+				}).Host(askOf("http://green.plum").Site)
+				if host != "hooks.test:8443" {
+					t.Errorf("got %q", host)
+				}
+			})
+		})
+	}
+}
+
 // What a connection can't be asked is refused, instead of being left out in silence.
 func TestWhatAConnectionCannotBeAsked(t *testing.T) {
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was asked", r.Method, r.URL) })

@@ -116,7 +116,7 @@ func (sig *signature) wrong(header http.Header, body []byte, at time.Time, secre
 		if late := skewed(stamp, at); late != "" {
 			return "signature: X-Slack-Request-Timestamp " + late
 		}
-		return among("X-Slack-Signature", header.Get("X-Slack-Signature"), "v0="+hex.EncodeToString(sumOf(sha256.New, []byte(secret), "v0:", stamp, ":", string(body))))
+		return among("X-Slack-Signature", header.Get("X-Slack-Signature"), sig.of(body, "", stamp, secret))
 	case signedByStandard:
 		id, stamp := header.Get("Webhook-Id"), header.Get("Webhook-Timestamp")
 		if id == "" {
@@ -125,18 +125,45 @@ func (sig *signature) wrong(header http.Header, body []byte, at time.Time, secre
 		if late := skewed(stamp, at); late != "" {
 			return "signature: webhook-timestamp " + late
 		}
-		key := standardKey(secret)
-		return among("webhook-signature", header.Get("Webhook-Signature"), "v1,"+base64.StdEncoding.EncodeToString(sumOf(sha256.New, key, id, ".", stamp, ".", string(body))))
+		return among("webhook-signature", header.Get("Webhook-Signature"), sig.of(body, id, stamp, secret))
 	}
-	sum := sumOf(sig.hash, []byte(secret), string(body))
-	want := hex.EncodeToString(sum)
 	got := header.Get(sig.header)
-	if sig.base64 {
-		want = base64.StdEncoding.EncodeToString(sum)
-	} else if sum, has := strings.CutPrefix(got, sig.prefix); has {
+	if sum, has := strings.CutPrefix(got, sig.prefix); has && !sig.base64 {
 		got = sig.prefix + strings.ToLower(sum)
 	}
-	return among(sig.header, got, sig.prefix+want)
+	return among(sig.header, got, sig.of(body, "", "", secret))
+}
+
+// of is the signature of a body, and of its id and time where the kind has them.
+func (sig *signature) of(body []byte, id, stamp, secret string) string {
+	switch sig.kind {
+	case signedLikeSlack:
+		return "v0=" + hex.EncodeToString(sumOf(sha256.New, []byte(secret), "v0:", stamp, ":", string(body)))
+	case signedByStandard:
+		return "v1," + base64.StdEncoding.EncodeToString(sumOf(sha256.New, standardKey(secret), id, ".", stamp, ".", string(body)))
+	}
+	sum := sumOf(sig.hash, []byte(secret), string(body))
+	if sig.base64 {
+		return sig.prefix + base64.StdEncoding.EncodeToString(sum)
+	}
+	return sig.prefix + hex.EncodeToString(sum)
+}
+
+// put signs what is sent, as wrong wants it.
+func (sig *signature) put(header http.Header, body []byte, id string, at time.Time, secret string) {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	signed := sig.of(body, id, stamp, secret)
+	switch sig.kind {
+	case signedLikeSlack:
+		header.Set("X-Slack-Request-Timestamp", stamp)
+		header.Set("X-Slack-Signature", signed)
+	case signedByStandard:
+		header.Set("Webhook-Id", id)
+		header.Set("Webhook-Timestamp", stamp)
+		header.Set("Webhook-Signature", signed)
+	default:
+		header.Set(sig.header, signed)
+	}
 }
 
 // among says whether the wanted signature is one of those in a header, in a time that doesn't tell how much of it is right.

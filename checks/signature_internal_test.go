@@ -47,3 +47,24 @@ func FuzzSignature(f *testing.F) {
 		}
 	})
 }
+
+// What is signed here is taken there, and by nobody who holds another secret.
+func TestWhatIsSignedIsTaken(t *testing.T) {
+	at, body := time.Unix(1_780_000_000, 0), []byte(`{"delivered":true}`)
+	signings := []*signature{{kind: signedLikeSlack}, {kind: signedByStandard}}
+	for name := range hashes {
+		for _, encoding := range []string{"hex", "base64"} {
+			signings = append(signings, (&Webhook{Signature: signedByHMAC, Header: "X-Signature", Prefix: name + "=", Encoding: encoding, Hash: name}).signing())
+		}
+	}
+	for _, sig := range signings {
+		header := http.Header{}
+		sig.put(header, body, "run1", at, "whsec_c2VjcmV0")
+		if wrong := sig.wrong(header, body, at.Add(time.Minute), "whsec_c2VjcmV0"); wrong != "" {
+			t.Errorf("%+v: %s", sig, wrong)
+		}
+		if sig.wrong(header, body, at, "whsec_b3RoZXI=") == "" || sig.wrong(header, append([]byte(" "), body...), at, "whsec_c2VjcmV0") == "" {
+			t.Errorf("%+v takes another secret, or another body", sig)
+		}
+	}
+}

@@ -28,6 +28,13 @@ func (s *Slack) credential(_ context.Context, _ *Connections, a *account, _ plum
 	return credential{header: authorization("Bearer " + secret), hidden: []string{secret}}, err
 }
 
+func (s *Slack) address() string {
+	if s.Webhook == nil {
+		return ""
+	}
+	return s.Webhook()
+}
+
 type slackParameters struct {
 	Connection *yaml.Node `yaml:"connection"`
 	Scopes     *yaml.Node `yaml:"scopes"`

@@ -36,6 +36,13 @@ func (t *Teams) credential(ctx context.Context, c *Connections, a *account, site
 	return oauth2Credential(ctx, c, a, site)
 }
 
+func (t *Teams) address() string {
+	if t.Workflow == nil {
+		return ""
+	}
+	return t.Workflow()
+}
+
 type teamsParameters struct {
 	Connection *yaml.Node `yaml:"connection"`
 	Roles      *yaml.Node `yaml:"roles"`

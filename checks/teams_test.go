@@ -53,12 +53,18 @@ func TestGraphCatalogue(t *testing.T) {
 		{name: "a tenant that is none", replies: entra("900023"), class: plumbline.ClassMisconfig, tier: reach, reason: "neither an id nor a domain"},
 		{name: "a code of tomorrow", replies: entra("1"), class: plumbline.ClassCredential, tier: reach, reason: "compare tenant, client id and secret"},
 		{name: "the login is down", replies: login(503, ``), class: plumbline.ClassOutage, tier: reach, reason: "the token endpoint answered 503"},
+		{name: "a page in place of the login", replies: map[string]reply{teamsLogin: {header: http.Header{"Content-Type": {"text/html"}}, body: "<html>sign in</html>"}}, class: plumbline.ClassOutage, tier: reach, reason: "the token endpoint answered 200 with a page", unconfirmed: true},
+		{name: "a login that is elsewhere", replies: map[string]reply{teamsLogin: {status: 302, header: http.Header{"Location": {"https://login.test/x"}}}}, class: plumbline.ClassMisconfig, tier: reach, reason: "redirects to login.test", unconfirmed: true},
+		{name: "a login without a token", replies: login(200, `{}`), class: plumbline.ClassProtocol, tier: reach, reason: "without a token", unconfirmed: true},
+		{name: "a request that isn't one", replies: login(400, `{"error":"invalid_request","error_codes":[900144]}`), class: plumbline.ClassCredential, tier: reach, reason: "compare tenant, client id and secret", unconfirmed: true},
 		{name: "the login is throttled", replies: login(429, `{}`), class: plumbline.ClassThrottled, tier: reach, reason: "429", unconfirmed: true},
 		{name: "no role", replies: login(200, token(graphToken(t))), class: plumbline.ClassPermission, tier: known, reason: "lacks the role Team.ReadBasic.All"},
 		{name: "a token that is no JWT", replies: login(200, token("opaque")), class: plumbline.ClassPermission, tier: known, reason: "lacks the role", unconfirmed: true},
 		{name: "a token that Graph refuses", replies: graph(401, "InvalidAuthenticationToken", "x"), class: plumbline.ClassCredential, tier: plumbline.TierPermission, reason: "Graph refuses the token"},
 		{name: "denied", replies: graph(403, "Authorization_RequestDenied", "Insufficient privileges"), class: plumbline.ClassPermission, tier: plumbline.TierPermission, reason: "consent of an administrator"},
-		{name: "forbidden", replies: graph(403, "Forbidden", "Missing role permissions on the request. API requires one of 'Team.ReadBasic.All'. Roles on the request ''."), class: plumbline.ClassPermission, tier: plumbline.TierPermission, reason: "consent of an administrator"},
+		{name: "forbidden", replies: graph(403, "Forbidden", "Missing role permissions on the request. API requires one of 'Team.ReadBasic.All'. Roles on the request ''."), class: plumbline.ClassPermission, tier: plumbline.TierPermission, reason: "which wants one of the roles Team.ReadBasic.All: grant"},
+		{name: "a team without an id", replies: map[string]reply{teamsPath: {body: `{}`}}, class: plumbline.ClassEmptyData, tier: plumbline.TierPermission, reason: "without the team", unconfirmed: true},
+		{name: "no JSON", replies: map[string]reply{teamsPath: {body: `team`}}, class: plumbline.ClassProtocol, tier: plumbline.TierPermission, reason: "no JSON", unconfirmed: true},
 		{name: "no such team", replies: graph(404, "NotFound", "x"), class: plumbline.ClassMisconfig, tier: plumbline.TierPermission, reason: "compare its id", unconfirmed: true},
 		{name: "throttled", replies: graph(429, "TooManyRequests", "x"), class: plumbline.ClassThrottled, tier: plumbline.TierPermission, reason: "lower the rate"},
 		{name: "down", replies: graph(503, "ServiceUnavailable", "x"), class: plumbline.ClassOutage, tier: plumbline.TierPermission, reason: "nothing is wrong with the release"},
@@ -95,6 +101,8 @@ func TestWorkflowCatalogue(t *testing.T) {
 		{name: "deleted", replies: says(404, "WorkflowNotFound", "x"), class: plumbline.ClassMisconfig, tier: reach, reason: "make a new one"},
 		{name: "of its tenant alone", replies: says(401, "DirectApiAuthorizationRequired", "The OAuth authorization scheme is required."), class: plumbline.ClassMisconfig, tier: reach, reason: "its tenant alone"},
 		{name: "it takes everything", replies: map[string]reply{workflowPath: {status: 202}}, class: plumbline.ClassMisconfig, tier: reach, reason: "anybody can post"},
+		{name: "throttled", replies: says(429, "WorkflowTriggerRequestsThrottled", "x"), class: plumbline.ClassThrottled, tier: reach, reason: "lower the rate", unconfirmed: true},
+		{name: "a page", replies: map[string]reply{workflowPath: {header: http.Header{"Content-Type": {"text/html"}}, body: "<html></html>"}}, class: plumbline.ClassOutage, tier: reach, reason: "a page instead of data", unconfirmed: true},
 		{name: "not well", replies: says(502, "x", "x"), class: plumbline.ClassOutage, tier: reach, reason: "answered 502", unconfirmed: true},
 	})
 	for _, r := range auth.requests {
@@ -106,6 +114,9 @@ func TestWorkflowCatalogue(t *testing.T) {
 	connection = workflowConnection(canary.URL+workflowPath+"?sig="+workflowSig, canary.URL)
 	catalogue(t, canary, connection, "teams: {connection: acme-teams, mode: canary}", []catalogueRow{
 		{name: "accepted", tier: plumbline.TierPermission},
+		{name: "turned off", replies: says(400, "WorkflowTriggerIsNotEnabled", "x"), class: plumbline.ClassMisconfig, tier: reach, reason: "turn it on"},
+		{name: "deleted", replies: says(404, "WorkflowNotFound", "x"), class: plumbline.ClassMisconfig, tier: reach, reason: "make a new one"},
+		{name: "of its tenant alone", replies: says(401, "DirectApiAuthorizationRequired", "The OAuth authorization scheme is required."), class: plumbline.ClassMisconfig, tier: reach, reason: "its tenant alone"},
 		{name: "a wrong signature", replies: map[string]reply{workflowPath: {status: 401, body: needsShared}}, class: plumbline.ClassCredential, tier: reach, reason: "copy the URL again"},
 		{name: "another card", replies: says(400, "TriggerInputSchemaMismatch", "x"), class: plumbline.ClassProtocol, tier: plumbline.TierCredential, reason: "another card"},
 	})
@@ -119,13 +130,14 @@ func TestWorkflowCatalogue(t *testing.T) {
 // The shape of the URL is looked at before anything is asked.
 func TestWorkflowShape(t *testing.T) {
 	for address, want := range map[string]string{
-		"https://acme.webhook.office.com/webhookb2/x@y/IncomingWebhook/z/w":                                    "are retired",
-		"https://outlook.office.com/webhook/x":                                                                 "are retired",
-		"https://example.com/workflows/x/triggers/manual/paths/invoke?sig=" + workflowSig:                      "no host of workflows",
-		"https://prod-00.westeurope.logic.azure.com.example.com/workflows/x/y?sig=" + workflowSig:              "no host of workflows",
-		"https://prod-00.westeurope.logic.azure.com:443/else?sig=" + workflowSig:                               "isn't that of a workflow's trigger",
-		"https://prod-00.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sv=1.0":       "has no sig",
-		"https://default.00.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/": "isn't that of a workflow's trigger",
+		"https://acme.webhook.office.com/webhookb2/x@y/IncomingWebhook/z/w":                                     "are retired",
+		"https://outlook.office.com/webhook/x":                                                                  "are retired",
+		"https://example.com/workflows/x/triggers/manual/paths/invoke?sig=" + workflowSig:                       "no host of workflows",
+		"https://prod-00.westeurope.logic.azure.com.example.com/workflows/x/y?sig=" + workflowSig:               "no host of workflows",
+		"http://prod-00.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke?sig=" + workflowSig: "everybody between reads",
+		"https://prod-00.westeurope.logic.azure.com:443/else?sig=" + workflowSig:                                "isn't that of a workflow's trigger",
+		"https://prod-00.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sv=1.0":        "has no sig",
+		"https://default.00.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/":  "isn't that of a workflow's trigger",
 	} {
 		clients := clientsOf(t)
 		checks.Guard(clients.Transport, checks.Egress{})

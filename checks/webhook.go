@@ -2,8 +2,7 @@ package checks
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -24,12 +23,16 @@ type Webhook struct {
 	Signature string // how a post is signed: slack, standard-webhooks or hmac; "" isn't
 	Header    string // of hmac: where the sum stands
 	Prefix    string // of hmac: what stands before it
+	Encoding  string // of hmac: base64, else hex
+	Hash      string // of hmac: sha1 or sha512, else sha256
 }
 
 // credential is none: the address is all that is needed.
 func (w *Webhook) credential(context.Context, *Connections, *account, plumbline.Site) (credential, error) {
 	return credential{}, nil
 }
+
+func (w *Webhook) address() string { return w.Address() }
 
 type webhookParameters struct {
 	Connection *yaml.Node `yaml:"connection"`
@@ -40,7 +43,7 @@ type webhookParameters struct {
 
 // A knock is how a check finds out whether a webhook is there.
 type knock struct {
-	method string // HEAD or OPTIONS; "" tries both
+	method string // HEAD or OPTIONS; "" asks the health URL, or without one tries both
 	canary bool   // posts
 	json   *tree  // what is posted; nil is a few words about who posts
 }
@@ -81,10 +84,10 @@ func (k *knock) inquire(ctx context.Context, q *inquiry) error {
 	switch {
 	case k.canary:
 		return k.post(ctx, q, w, address)
-	case w.Health != "":
-		return knockAt(ctx, q, http.MethodGet, w.Health, "the health URL")
 	case k.method != "":
 		return knockAt(ctx, q, k.method, address, "the webhook")
+	case w.Health != "":
+		return knockAt(ctx, q, http.MethodGet, w.Health, "the health URL")
 	}
 	err := knockAt(ctx, q, http.MethodHead, address, "the webhook")
 	if slices.Contains([]int{http.StatusMethodNotAllowed, http.StatusNotImplemented}, q.status) {
@@ -148,7 +151,7 @@ func (k *knock) post(ctx context.Context, q *inquiry, w *Webhook, address string
 			return err
 		}
 		q.scene.hidden = append(q.scene.hidden, secret)
-		w.sign(header, body, ask.Run, q.scene.clients.Now().Unix(), secret)
+		w.signing().put(header, body, ask.Run, q.scene.clients.Now(), secret)
 	}
 	x, err := q.ask(ctx, demand{method: http.MethodPost, path: address, header: header, body: body, bare: true})
 	if err != nil {
@@ -161,18 +164,11 @@ func (k *knock) post(ctx context.Context, q *inquiry, w *Webhook, address string
 	return nil
 }
 
-// sign puts a signature into the headers, as those who verify it expect.
-func (w *Webhook) sign(header http.Header, body []byte, id string, at int64, secret string) {
-	stamp := strconv.FormatInt(at, 10)
-	switch w.Signature {
-	case signedLikeSlack:
-		header.Set("X-Slack-Request-Timestamp", stamp)
-		header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(sumOf(hashes["sha256"], []byte(secret), "v0:", stamp, ":", string(body))))
-	case signedByStandard:
-		header.Set("Webhook-Id", id)
-		header.Set("Webhook-Timestamp", stamp)
-		header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(sumOf(hashes["sha256"], standardKey(secret), id, ".", stamp, ".", string(body))))
-	default:
-		header.Set(w.Header, w.Prefix+hex.EncodeToString(sumOf(hashes["sha256"], []byte(secret), string(body))))
+// signing is how a post is signed.
+func (w *Webhook) signing() *signature {
+	sig := &signature{kind: w.Signature, header: w.Header, prefix: w.Prefix, base64: w.Encoding == "base64", hash: hashes[w.Hash]}
+	if sig.hash == nil {
+		sig.hash = sha256.New
 	}
+	return sig
 }

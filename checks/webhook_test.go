@@ -52,8 +52,27 @@ func TestWebhookHealth(t *testing.T) {
 	p := provide(t, map[string]reply{"/hook": {status: 500}, "/health": {}})
 	catalogue(t, p, hook(p.URL+"/hook", checks.Webhook{Health: p.URL + "/health"}), "webhook: customer", []catalogueRow{
 		{name: "well", tier: plumbline.TierReach},
+		{name: "moved", replies: map[string]reply{"/health": {status: 302, header: http.Header{"Location": {"https://login.test/"}}}}, class: plumbline.ClassMisconfig, tier: plumbline.TierReach, reason: "configure where it leads"},
 		{name: "not well", replies: map[string]reply{"/health": {status: 503}}, class: plumbline.ClassOutage, tier: plumbline.TierReach, reason: "the health URL answered GET with 503"},
 	})
+}
+
+// A method that the check names is asked of the address itself, whatever says that its owner is well.
+func TestWebhookMethod(t *testing.T) {
+	p := provide(t, map[string]reply{"/hook": {status: 204}, "/health": {status: 503}})
+	catalogue(t, p, hook(p.URL+"/hook", checks.Webhook{Health: p.URL + "/health"}), "{webhook: {connection: customer, method: OPTIONS}, expect: {$.status: 204}, capture: {status: $.status}}", []catalogueRow{
+		{name: "there", tier: plumbline.TierReach},
+		{name: "moved for good", replies: map[string]reply{"/hook": {status: 308}}, class: plumbline.ClassMisconfig, tier: plumbline.TierReach, reason: "answered OPTIONS with 308: the address has moved"},
+		{name: "see other", replies: map[string]reply{"/hook": {status: 303}}, class: plumbline.ClassMisconfig, tier: plumbline.TierReach, reason: "redirects aren't followed"},
+		{name: "another one than was wanted", replies: map[string]reply{"/hook": {status: 200}}, class: plumbline.ClassProtocol, tier: plumbline.TierReach, reason: "$.status: got 200, want 204"},
+		{name: "not modified", replies: map[string]reply{"/hook": {status: 304}}, class: plumbline.ClassMisconfig, tier: plumbline.TierReach, reason: "answered OPTIONS with 304"},
+		{name: "a bad request", replies: map[string]reply{"/hook": {status: 400}}, class: plumbline.ClassProtocol, tier: plumbline.TierReach, reason: "answered OPTIONS with 400"},
+	})
+	for _, r := range p.requests {
+		if r.Method != http.MethodOptions || r.URL.Path != "/hook" {
+			t.Errorf("%s %s was asked", r.Method, r.URL)
+		}
+	}
 }
 
 func sum(key, text string) []byte {

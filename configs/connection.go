@@ -208,8 +208,8 @@ func (c *Connection) Addresses() []string {
 	if c.OAuth2 != nil {
 		all = append(all, c.OAuth2.TokenURL)
 	}
-	if t, is := c.Provider.(*Teams); is {
-		all = append(all, t.Login)
+	if s, is := c.Provider.(spread); is {
+		all = append(all, s.others()...)
 	}
 	for _, secret := range c.secrets() {
 		if value := secret.Reveal(); strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://") {

@@ -26,6 +26,11 @@ type knower interface {
 	revealed(l *loader, path []string)
 }
 
+// A spread is a Provider that is asked at more addresses than its origin and those that are secrets.
+type spread interface {
+	others() []string
+}
+
 // providers make the account of each kind.
 func providers() map[string]Provider {
 	return map[string]Provider{

@@ -25,6 +25,9 @@ const (
 // Origin is Slack's.
 func (s *SlackAccount) Origin() string { return s.Host.Origin() }
 
+// others is the status feed.
+func (s *SlackAccount) others() []string { return []string{s.Status} }
+
 func (s *SlackAccount) secrets() []*Secret { return []*Secret{&s.Token, &s.Webhook} }
 
 func (s *SlackAccount) settle(_ *loader, _ []string) {

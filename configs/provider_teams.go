@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,9 @@ const (
 // Origin is Graph's.
 func (t *Teams) Origin() string { return t.URL }
 
+// others is where its tokens come from.
+func (t *Teams) others() []string { return []string{t.Login} }
+
 // TokenURL is where the app gets its tokens.
 func (t *Teams) TokenURL() string {
 	return strings.TrimRight(t.Login, "/") + "/" + t.Tenant + "/oauth2/v2.0/token"
@@ -35,14 +39,13 @@ func (t *Teams) TokenURL() string {
 func (t *Teams) secrets() []*Secret { return []*Secret{&t.Workflow, &t.ClientSecret} }
 
 func (t *Teams) settle(*loader, []string) {
+	if !t.Workflow.IsZero() {
+		return
+	}
 	if t.Login == "" {
-		if t.Login = entraOrigin; t.URL != "" {
-			t.Login = t.URL
-		}
+		t.Login = cmp.Or(t.URL, entraOrigin)
 	}
-	if t.URL == "" && t.Workflow.IsZero() {
-		t.URL = graphOrigin
-	}
+	t.URL = cmp.Or(t.URL, graphOrigin)
 }
 
 // limit is ours: Graph's own for teams is 30 a second for an app in a tenant (learn.microsoft.com: Microsoft Graph
@@ -51,7 +54,7 @@ func (t *Teams) limit() Rate { return Rate{PerSecond: 10, Burst: 10} }
 
 func (t *Teams) validate(l *loader, path []string) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
-	app := t.Tenant != "" || t.ClientID != "" || !t.ClientSecret.IsZero() || t.Team != ""
+	app := t.Tenant != "" || t.ClientID != "" || !t.ClientSecret.IsZero() || t.Team != "" || !t.Workflow.IsZero() && t.Login != ""
 	switch {
 	case !t.Workflow.IsZero() && app:
 		l.problem(l.at(at("workflow")...), "both a workflow and an app, want one of them")

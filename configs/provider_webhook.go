@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"net/http"
 	"slices"
 
 	"golang.org/x/net/http/httpguts"
@@ -17,6 +18,8 @@ type Webhook struct {
 	Secret    Secret `yaml:"secret"`    // that posts are signed with
 	Header    string `yaml:"header"`    // of signature hmac: where the sum stands
 	Prefix    string `yaml:"prefix"`    // of signature hmac: what stands before it
+	Encoding  string `yaml:"encoding"`  // of signature hmac: hex (default) or base64
+	Hash      string `yaml:"hash"`      // of signature hmac: sha256 (default), sha1 or sha512
 }
 
 // WebhookSignatures are the ways to sign a post.
@@ -26,6 +29,9 @@ func WebhookSignatures() []string { return []string{"slack", "standard-webhooks"
 func (w *Webhook) Origin() string { return "" }
 
 func (w *Webhook) secrets() []*Secret { return []*Secret{&w.Address, &w.Secret} }
+
+// others is its owner's health URL.
+func (w *Webhook) others() []string { return []string{w.Health} }
 
 func (w *Webhook) settle(*loader, []string) {}
 
@@ -44,10 +50,20 @@ func (w *Webhook) validate(l *loader, path []string) {
 		l.hinted(l.at(at("secret")...), "write signature: standard-webhooks", "a secret that nothing is signed with")
 	}
 	switch hmac := w.Signature == "hmac"; {
-	case hmac && !httpguts.ValidHeaderFieldName(w.Header):
+	case !hmac && w.Header+w.Prefix+w.Encoding+w.Hash != "":
+		l.problem(l.at(path...), "header, prefix, encoding and hash are of signature hmac alone")
+	case hmac && w.Header == "":
 		l.hinted(l.at(path...), "add header: X-Signature", "a signature of kind hmac needs the header that it stands in")
-	case !hmac && (w.Header != "" || w.Prefix != ""):
-		l.problem(l.at(path...), "header and prefix are of signature hmac alone")
+	case hmac && (!httpguts.ValidHeaderFieldName(w.Header) || slices.Contains(owned, http.CanonicalHeaderKey(w.Header))):
+		l.problem(l.at(at("header")...), "%q is no header for a signature, want one such as X-Signature", w.Header)
+	case hmac && !httpguts.ValidHeaderFieldValue(w.Prefix):
+		l.problem(l.at(at("prefix")...), "a prefix that no header can carry")
+	}
+	if w.Encoding != "" {
+		l.oneOf(w.Encoding, []string{"hex", "base64"}, at("encoding")...)
+	}
+	if w.Hash != "" {
+		l.oneOf(w.Hash, []string{"sha256", "sha1", "sha512"}, at("hash")...)
 	}
 }
 

@@ -22,7 +22,8 @@ func providerOf(to *checks.Connection, account configs.Provider) {
 		workdayOf(to, a)
 	case *configs.Webhook:
 		to.Secret = a.Secret.Reveal
-		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix}
+		to.Provider = &checks.Webhook{Address: a.Address.Reveal, Health: a.Health, Signature: a.Signature, Header: a.Header, Prefix: a.Prefix,
+			Encoding: a.Encoding, Hash: a.Hash}
 	}
 }
 
