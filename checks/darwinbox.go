@@ -179,14 +179,14 @@ func (b *Darwinbox) judge(q *inquiry, x *exchange, employee string) error {
 // rejected is what a status other than 1 means: as the operator says, or else that something of the account is wrong.
 func (b *Darwinbox) rejected(q *inquiry, who string, answer darwinboxAnswer) error {
 	class, cure := plumbline.ClassCredential, "rejected by the provider, credential or configuration: compare user, API key and dataset key of this color with Darwinbox"
-	said := strings.ToLower(plain(Normal(answer.Message)))
+	message := plain(Normal(answer.Message))
 	for _, part := range slices.Sorted(maps.Keys(b.Messages)) {
-		if strings.Contains(said, strings.ToLower(part)) {
+		if strings.Contains(strings.ToLower(message), strings.ToLower(part)) {
 			class, cure = b.Messages[part], "the connection's messages say that this is of class "+string(b.Messages[part])
 			break
 		}
 	}
-	return troublef(class, "%s answered status %s, %s, want 1: %s", who, q.scene.show(answer.Status), q.scene.show(answer.Message), cure)
+	return troublef(class, "%s answered status %s, %s, want 1: %s", who, q.scene.show(answer.Status), q.quote(message, 200), cure)
 }
 
 // turnedAway says why there is no token: failures come with status 200 here, too.

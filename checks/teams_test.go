@@ -1,8 +1,11 @@
 package checks_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,5 +178,64 @@ func TestWorkflowThatRedirects(t *testing.T) {
 	answer, err := probe(t, compile(t, clients, "teams: {connection: acme-teams, mode: canary}").Prober, askOf(url))
 	if err == nil || answer.Class != plumbline.ClassMisconfig || strings.Contains(err.Error()+answer.Detail, workflowSig) {
 		t.Errorf("%q, %v, %q", answer.Class, err, answer.Detail)
+	}
+}
+
+// The card is one that a workflow takes, says who posted it, and asks to be no larger than may be.
+func TestWorkflowCard(t *testing.T) {
+	var body []byte
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ = io.ReadAll(r.Body)
+		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s with %v", r.Method, r.Header)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	clients := clientsOf(t)
+	clients.Connections = checks.NewConnections([]checks.Connection{workflowConnection(url+workflowPath+"?sig="+workflowSig, url)}, clients.Transport, nil)
+	check := compile(t, clients, "teams: {connection: acme-teams, mode: canary}")
+	answer, err := probe(t, check.Prober, askOf(url))
+	if err != nil || check.Effect != plumbline.EffectLasting || !slices.Contains(answer.Warnings, "accepted, which doesn't prove that it was delivered: look into the channel") {
+		t.Errorf("%v, %s, %q", err, check.Effect, answer.Warnings)
+	}
+	want := `{"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,"content":{"type":"AdaptiveCard","version":"1.4",` +
+		`"body":[{"type":"TextBlock","text":"plumbline canary: plum green, run run1","wrap":true}]}}]}`
+	var posted, wanted any
+	if json.Unmarshal(body, &posted) != nil || json.Unmarshal([]byte(want), &wanted) != nil || !reflect.DeepEqual(posted, wanted) || len(body) > 28<<10 {
+		t.Errorf("posted %s", body)
+	}
+}
+
+// A token serves many checks, until Graph refuses it.
+func TestGraphToken(t *testing.T) {
+	logins, refused := 0, false
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == teamsLogin:
+			if r.PostFormValue("scope") != "https://graph.microsoft.com/.default" || r.PostFormValue("client_secret") != teamsSecret || r.PostFormValue("grant_type") != "client_credentials" {
+				t.Errorf("asked for a token with %v", r.PostForm)
+			}
+			logins++
+			_, _ = io.WriteString(w, `{"access_token":"`+graphToken(t, "Team.ReadBasic.All")+`","token_type":"Bearer","expires_in":3599}`)
+		case !refused && logins == 1 && r.Header.Get("Authorization") != "" && r.URL.Query().Get("$select") == "id,displayName":
+			_, _ = io.WriteString(w, `{"id":"t1","displayName":"Recognition"}`)
+		case refused && logins == 1:
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			_, _ = io.WriteString(w, `{"id":"t1","displayName":"Recognition"}`)
+		}
+	})
+	clients := clientsOf(t)
+	clients.Connections = checks.NewConnections([]checks.Connection{graphConnection(url)}, clients.Transport, nil)
+	check := compile(t, clients, "teams: acme-teams")
+	for i := range 4 {
+		refused = i == 3
+		if answer, err := probe(t, check.Prober, askOf(url)); err != nil || answer.Tier != plumbline.TierData {
+			t.Fatalf("%v, tier %q", err, answer.Tier)
+		}
+		if want := i/3 + 1; logins != want {
+			t.Errorf("%d logins after %d checks, want %d", logins, i+1, want)
+		}
 	}
 }
