@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -54,6 +55,10 @@ func echoing(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	_, password, _ := r.BasicAuth()
 	heard := fmt.Sprint(r.Header, r.URL.RawQuery, string(body), password)
+	if strings.HasPrefix(r.URL.Path, "/ccx/") {
+		workdayEchoing(w, r, heard, string(body))
+		return
+	}
 	switch r.URL.Path {
 	case "/token":
 		fmt.Fprintf(w, `{"access_token":%q,"token_type":"bearer","expires_in":3600}`, issued)
@@ -93,6 +98,7 @@ func leaky() string {
 		fmt.Fprintf(&s, "  - name: %s\n    post: /echo\n    %s\n    expect: %s\n", name, sends, wants)
 	}
 	s.WriteString("  - successfactors: sap-key\n  - successfactors: sap-basic\n  - name: asked as SAP is\n    get: /echo\n    auth: sap-basic\n    expect: " + wants + "\n")
+	s.WriteString(workdayChecks)
 	login := "post: /token\n        form: {client_secret: $(secrets.named)}\n        "
 	fmt.Fprintf(&s, "  - name: scenario\n    effect: none\n    steps:\n      - %scapture: {token: $.access_token}\n"+
 		"      - get: /echo\n        headers: {Authorization: Bearer $(captures.token)}\n        expect: %s\n", login, wants)
@@ -144,10 +150,15 @@ func (w *wiretap) check(t *testing.T, secrets map[string]string) {
 
 func TestNoSecretComesOut(t *testing.T) {
 	tap := &wiretap{texts: map[string]*bytes.Buffer{}}
-	var assertion atomic.Value
+	var assertion, workdays atomic.Value
 	environment := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/oauth/token" {
-			assertion.Store(r.FormValue("assertion"))
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			switch given := r.FormValue("assertion"); {
+			case given != "" && r.URL.Path == "/oauth/token":
+				assertion.Store(given)
+			case given != "":
+				workdays.Store(given)
+			}
 			r.Body = io.NopCloser(strings.NewReader(r.PostForm.Encode()))
 		}
 		echoing(w, r)
@@ -165,6 +176,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	}))
 	t.Cleanup(slack.Close)
 	secrets := canaries()
+	maps.Copy(secrets, workdayCanaries())
 	secrets["CANARY_HOOK"] = slack.URL + "/services/T0/B0/hookcanaryhookcanary"
 	secrets["CANARY_SAP_KEY"] = signingKey(t)
 	d := startTapped(t, tap, environment.URL, secrets)
@@ -179,8 +191,8 @@ func TestNoSecretComesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := verdict(t, b, sent)
-	if v.Counts.Passed != 1 || v.Counts.Failed < 12 || v.Counts.Total() != 25 {
-		t.Errorf("of the echoing's answers are %+v, want 25 with one that passed", v.Counts)
+	if v.Counts.Passed != 1 || v.Counts.Failed < 12 || v.Counts.Total() != 25+workdayChecksCount {
+		t.Errorf("of the echoing's answers are %+v, want %d with one that passed", v.Counts, 25+workdayChecksCount)
 	}
 	until(t, "the record has the verdict", func() bool { r, _ := d.Record("plum"); return r.Colors[plumbline.Green].Last != nil })
 	select {
@@ -191,6 +203,10 @@ func TestNoSecretComesOut(t *testing.T) {
 	secrets["assertion"], _ = assertion.Load().(string)
 	if len(secrets["assertion"]) < 1000 {
 		t.Fatalf("the assertion is %q", secrets["assertion"])
+	}
+	secrets["workday's assertion"], _ = workdays.Load().(string)
+	if len(secrets["workday's assertion"]) < 300 {
+		t.Fatalf("the assertion is %q", secrets["workday's assertion"])
 	}
 	tapHTTP(t, tap, d, sent.Run)
 	tapStreams(t, tap, b)
@@ -228,7 +244,7 @@ connections:
   basic: {kind: basic, username: me, password: {env: CANARY_BASIC}}
   sap-key: {kind: successfactors, url: %[1]q, company: ACME, user: me, client_id: id, key: {env: CANARY_SAP_KEY}}
   sap-basic: {kind: successfactors, url: %[1]q, company: ACME, user: me, password: {env: CANARY_SAP}}
-secrets: {named: {env: CANARY_NAMED, hosts: [%[2]q]}}
+`+workdayConnections+`secrets: {named: {env: CANARY_NAMED, hosts: [%[2]q]}}
 reporters: {releases: {kind: slack, webhook: {env: CANARY_HOOK}}}
 tokens: [{name: ci, roles: [gate], token: {env: CANARY_GATE}}, {name: observer, roles: [release], token: {env: CANARY_OBSERVER}}]
 `, environment, strings.TrimPrefix(environment, "http://")))
