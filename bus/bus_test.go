@@ -27,10 +27,11 @@ func TestMain(m *testing.M) {
 // store is a directory in memory where there is one: an fsync on a shared disk takes its time.
 func store(t *testing.T) string {
 	t.Helper()
-	if info, err := os.Stat("/dev/shm"); err != nil || !info.IsDir() {
+	memory := inMemory()
+	if memory == "" {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "plumbline-bus-")
+	dir, err := os.MkdirTemp(memory, "plumbline-bus-")
 	if err != nil {
 		return t.TempDir()
 	}
