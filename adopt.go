@@ -29,7 +29,7 @@ func (r Record) Adopt(live Color, version, reason string, at time.Time) (Record,
 		return r, Entry{}, fmt.Errorf("an adoption needs a reason")
 	}
 	next := r.Clone()
-	next.Adopted, next.Live, next.Window = true, live, time.Time{}
+	next.Adopted, next.Live, next.Window, next.Ended = true, live, time.Time{}, time.Time{}
 	state := next.Colors[live]
 	if version != "" && version != state.Release.Version {
 		state.Release = Release{Version: version}

@@ -54,6 +54,7 @@ type Record struct {
 	Switched   uint64               `json:"switched"` // stream sequence of the last switch: passes of older runs open nothing
 	SwitchedAt time.Time            `json:"switched_at,omitzero"`
 	Window     time.Time            `json:"window,omitzero"` // the end of the standby window; zero: no standby
+	Ended      time.Time            `json:"ended,omitzero"`  // of a window that the clock ended: events from before it still find a standby
 	Colors     map[Color]ColorState `json:"colors"`
 	Applied    uint64               `json:"applied"`             // events up to this stream sequence have had their effect
 	AppliedAt  time.Time            `json:"applied_at,omitzero"` // stream time of the last of them

@@ -27,7 +27,14 @@ func (r Record) Apply(e Event, p Policy) Move {
 	}
 	next.remember(e)
 	next.endWindow(e.At)
-	m := &mover{Record: &next, before: r, event: e, policy: p}
+	if !e.At.Before(next.Ended) {
+		next.Ended = time.Time{}
+	}
+	before := r
+	if !next.Ended.IsZero() {
+		before.Window = next.Ended // the clock was ahead of the stream
+	}
+	m := &mover{Record: &next, before: before, event: e, policy: p}
 	switch e.Kind {
 	case EventDeploying:
 		m.deploying()
@@ -59,7 +66,7 @@ func (r *Record) endWindow(now time.Time) bool {
 	color := r.Live.Other()
 	r.say(Entry{Kind: EntryWindow, Color: color, At: r.Window, Sequence: r.Switched, Release: r.Colors[color].Release,
 		Text: fmt.Sprintf("the standby window ended: %s is idle, %s can't be rolled back to", color, r.Colors[color].Release)})
-	r.Window = time.Time{}
+	r.Window, r.Ended = time.Time{}, r.Window
 	return true
 }
 
@@ -77,7 +84,8 @@ type mover struct {
 	run    *RunRef
 }
 
-func (m *mover) role() Role { return m.RoleAt(m.event.Color, m.event.At) }
+// role is what the color of the event was used for until then.
+func (m *mover) role() Role { return m.before.RoleAt(m.event.Color, m.event.At) }
 
 func (m *mover) entry(kind EntryKind, format string, args ...any) Entry {
 	return Entry{Kind: kind, Color: m.event.Color, At: m.event.At, Sequence: m.event.Sequence, Event: m.event.ID,
@@ -114,7 +122,7 @@ func (m *mover) deployed() {
 	}
 	if role == RoleStandby {
 		state.Overwrote = state.Release.Version
-		m.Window = time.Time{}
+		m.Window, m.Ended, role = time.Time{}, time.Time{}, RoleIdle
 		text += fmt.Sprintf("; the standby %s was overwritten by %s: there is no rollback", state.Overwrote, e.Release)
 	}
 	state.Deployment, state.Event, state.Release, state.Change = e.Sequence, e.ID, e.Release, e.Change
@@ -122,7 +130,7 @@ func (m *mover) deployed() {
 	state.Refused = nil
 	m.Colors[e.Color] = state
 	m.say(m.entry(EntryRelease, "%s", text))
-	run := RunRef{Role: m.role(), Deployment: e.Sequence, Release: e.Release, Change: e.Change,
+	run := RunRef{Role: role, Deployment: e.Sequence, Release: e.Release, Change: e.Change,
 		Suites: Pinned(m.policy.Suites, TriggerRelease)}
 	run.Refused = m.refusal(run)
 	m.accept(run)
@@ -154,7 +162,8 @@ func (m *mover) switched() {
 	}
 	gate := Decide(Asked{Color: e.Color, Purpose: purpose}, m.before, m.policy, e.At)
 	old := e.Color.Other()
-	m.Live, m.Epoch, m.Switched, m.SwitchedAt, m.Window = e.Color, e.Sequence, e.Sequence, e.At, time.Time{}
+	m.Live, m.Epoch, m.Switched, m.SwitchedAt = e.Color, e.Sequence, e.Sequence, e.At
+	m.Window, m.Ended = time.Time{}, time.Time{}
 	if e.Epoch != 0 {
 		m.Epoch = e.Epoch
 	}

@@ -305,6 +305,35 @@ func TestTheWindowEnds(t *testing.T) {
 	}
 }
 
+// The end of the window is recorded by a clock, and a clock is faster than a stream that is behind.
+func TestAnEventFromBeforeTheEndOfTheWindowFindsTheStandby(t *testing.T) {
+	behind := func(t *testing.T) *story {
+		s := promoted(t)
+		end := s.record.Window
+		s.record, _ = s.record.EndWindow(end)
+		s.now = end.Add(-2 * time.Minute)
+		return s
+	}
+	s := behind(t).shift(blue)
+	s.wantSaid(plumbline.EntrySwitch, "rollback: ")
+	s.wantRoles("live", "idle")
+	s.shift(green)
+	s.wantSaid(plumbline.EntrySwitch, "blue is standby until")
+
+	s = behind(t).slot(blue)
+	s.wantRun(plumbline.TriggerStandby, plumbline.RoleStandby, "smoke")
+	if why := s.record.Stale(s.run(), s.now.Add(time.Minute)); !strings.Contains(why, "became idle") {
+		t.Errorf("the standby run is stale because %q", why)
+	}
+
+	s = behind(t).deploy(blue, "v3")
+	s.wantSaid(plumbline.EntryRelease, "the standby v1 was overwritten")
+	s.wantRun(plumbline.TriggerRelease, plumbline.RoleIdle, "smoke")
+	s.now = s.now.Add(-30 * time.Second)
+	s.shift(blue)
+	s.wantRoles("live", "standby") // what was overwritten was no standby any more
+}
+
 func TestWithoutRetentionThereIsNoStandby(t *testing.T) {
 	s := promoted(t, func(p *plumbline.Policy) { p.Retain = 0 })
 	s.wantRoles("idle", "live")
