@@ -75,9 +75,7 @@ func (b *Bus) putRecord(ctx context.Context, r plumbline.Record, revision uint64
 		}
 		return err
 	})
-	var answer *jetstream.APIError
-	if errors.As(err, &answer) && (answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if isWrongSequence(err) {
 		err = ErrConflict
 	}
 	if err != nil {
@@ -213,11 +211,19 @@ func (w *recordWatch) take(m jetstream.Msg, meta *jetstream.MsgMetadata) bool {
 	return true
 }
 
-// wentBack says whether the bucket is another one than the watch is of, or has lost what the watch saw.
-func (w *recordWatch) wentBack(bucket *jetstream.StreamInfo) bool {
+// newest is the newest revision that came so far.
+func (w *recordWatch) newest() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !bucket.Created.Equal(w.told.born) || bucket.State.LastSeq < w.last
+	return w.last
+}
+
+// wentBack says whether the bucket is another one than the watch is of, or has lost what the watch had seen before it
+// asked.
+func (w *recordWatch) wentBack(bucket *jetstream.StreamInfo, seen uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !bucket.Created.Equal(w.told.born) || bucket.State.LastSeq < seen
 }
 
 // holds says whether everything up to a sequence came and could be read.
@@ -236,13 +242,13 @@ func (w *recordWatch) beat(ctx context.Context, restart func()) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for behind := 0; behind < patience; {
-		asked := w.bus.options.Now()
+		asked, seen := w.bus.options.Now(), w.newest()
 		attempt, cancel := context.WithTimeout(ctx, beat)
 		stream, err := w.bus.js.Stream(attempt, "KV_"+w.bus.names.services())
 		cancel()
 		switch {
 		case err != nil: // cut off: a new watch wouldn't fare better
-		case w.wentBack(stream.CachedInfo()):
+		case w.wentBack(stream.CachedInfo(), seen):
 			behind = patience
 		case w.holds(stream.CachedInfo().State.LastSeq):
 			behind = 0
