@@ -76,7 +76,7 @@ func TestLostQuestionsAreAskedAgain(t *testing.T) {
 				if _, _, err := b.PublishVerdict(t.Context(), verdict(1)); err != nil {
 					t.Fatal(err)
 				}
-				if err := b.StartRun(t.Context(), plumbline.Plan{Run: verdict(1).Run, Service: "plum", Color: plumbline.Green}); err != nil {
+				if _, err := b.StartRun(t.Context(), plumbline.Plan{Run: verdict(1).Run, Service: "plum", Color: plumbline.Green}); err != nil {
 					t.Fatal(err)
 				}
 				l.subject.Store(&test.subject)

@@ -25,9 +25,10 @@ var errNoAnswer = errors.New("the bus didn't answer")
 const codeOneASubject jetstream.ErrorCode = 10077
 
 // persist publishes until the stream acknowledged. Tries share the message id, so that the stream holds one message.
-func (b *Bus) persist(ctx context.Context, m *nats.Msg, id string) (ack *jetstream.PubAck, err error) {
+func (b *Bus) persist(ctx context.Context, m *nats.Msg, id string, options ...jetstream.PublishOpt) (ack *jetstream.PubAck, err error) {
+	options = append(options, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
 	err = b.repeat(ctx, func(ctx context.Context) error {
-		ack, err = b.js.PublishMsg(ctx, m, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
+		ack, err = b.js.PublishMsg(ctx, m, options...)
 		return err
 	})
 	if err != nil {
@@ -67,6 +68,13 @@ func final(err error) bool {
 		}
 	}
 	return false
+}
+
+// isWrongSequence says whether a publish was refused because the subject's last message was another than expected.
+func isWrongSequence(err error) bool {
+	var answer *jetstream.APIError
+	return errors.As(err, &answer) && (answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		answer.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // pause waits, and says whether ctx is still alive.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,18 +35,27 @@ type runStarted struct {
 	Checks    []string          `json:"checks"` // suite/name
 }
 
-// StartRun says that a worker begins with a run, and which checks it asks. It tries until ctx is done.
-func (b *Bus) StartRun(ctx context.Context, plan plumbline.Plan) error {
+// StartRun says that a worker begins with a run, and which checks it asks, and returns how often the run was begun before:
+// of several who begin at once, one is the first. It tries until ctx is done.
+func (b *Bus) StartRun(ctx context.Context, plan plumbline.Plan) (before int, err error) {
 	started := runStarted{Run: plan.Run, Trigger: plan.Trigger, Worker: plan.Worker, StartedAt: plan.StartedAt.UTC(), Checks: make([]string, 0, len(plan.Checks))}
 	for _, c := range plan.Checks {
 		started.Checks = append(started.Checks, c.ID())
 	}
 	m, err := b.resultMessage(plan, TypeRunStarted, started)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = b.persist(ctx, m, m.Header.Get(jetstream.MsgIDHeader))
-	return err
+	id := m.Header.Get(jetstream.MsgIDHeader)
+	if _, err = b.persist(ctx, m, id, jetstream.WithExpectLastSequencePerSubject(0)); !isWrongSequence(err) {
+		return 0, err
+	}
+	m.Header.Del(jetstream.ExpectedLastSubjSeqHeader)
+	ack, err := b.persist(ctx, m, id) // if an earlier try was stored, this one only tells where
+	if err != nil {
+		return 0, err
+	}
+	return b.starts(ctx, plan.Service, plan.Color, plan.Run, ack.Sequence)
 }
 
 // PublishResult tells the result of a check. It never waits: a result that finds too many before it is dropped, with a
@@ -89,6 +99,11 @@ func (b *Bus) FlushResults(ctx context.Context) error {
 
 // Attempts is how often a run was started.
 func (b *Bus) Attempts(ctx context.Context, service string, c plumbline.Color, run string) (int, error) {
+	return b.starts(ctx, service, c, run, math.MaxUint64)
+}
+
+// starts is how often a run was started before a stream sequence.
+func (b *Bus) starts(ctx context.Context, service string, c plumbline.Color, run string, until uint64) (int, error) {
 	const most = 1 << 20
 	messages, err := b.tail(ctx, b.names.results(), b.names.result(service, c, run), most, true)
 	if err != nil {
@@ -96,7 +111,7 @@ func (b *Bus) Attempts(ctx context.Context, service string, c plumbline.Color, r
 	}
 	n := 0
 	for _, m := range messages {
-		if m.header.Get(headerType) == TypeRunStarted {
+		if m.header.Get(headerType) == TypeRunStarted && m.sequence < until {
 			n++
 		}
 	}

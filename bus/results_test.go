@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,13 +48,11 @@ func TestResults(t *testing.T) {
 			steps <- s
 		})
 	})
-	if err := b.StartRun(t.Context(), plan(2, 9)); err != nil { // another run
-		t.Fatal(err)
-	}
-	tell := func(results ...int) {
+	must(b.StartRun(t.Context(), plan(2, 9)))(t) // another run
+	tell := func(before int, results ...int) {
 		t.Helper()
-		if err := b.StartRun(t.Context(), p); err != nil {
-			t.Fatal(err)
+		if got := must(b.StartRun(t.Context(), p))(t); got != before {
+			t.Errorf("started %d times before, want %d", got, before)
 		}
 		for _, i := range results {
 			b.PublishResult(p, result(i))
@@ -62,8 +61,8 @@ func TestResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tell(2, 0)
-	tell(0, 0, 1) // a second attempt, with a result that comes twice
+	tell(0, 2, 0)
+	tell(1, 0, 0, 1) // a second attempt, with a result that comes twice
 	for _, want := range []step{{0, 3, ""}, {1, 3, "2"}, {2, 3, "0"}, {0, 3, ""}, {1, 3, "0"}, {1, 3, "0"}, {2, 3, "1"}} {
 		if got := receive(t, steps); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
@@ -76,12 +75,37 @@ func TestResults(t *testing.T) {
 	}
 }
 
+func TestOfManyWhoStartARunOneIsTheFirst(t *testing.T) {
+	b := ready(t)
+	const many = 8
+	before := make(chan int, many)
+	var starting sync.WaitGroup
+	for range many {
+		starting.Go(func() {
+			n, err := b.StartRun(t.Context(), plan(1, 1))
+			if err != nil {
+				t.Error(err)
+			}
+			before <- n
+		})
+	}
+	starting.Wait()
+	close(before)
+	seen := map[int]bool{}
+	for n := range before {
+		seen[n] = true
+	}
+	for n := range many {
+		if !seen[n] {
+			t.Errorf("nobody was the start after %d others: %v", n, seen)
+		}
+	}
+}
+
 func TestManyResults(t *testing.T) {
 	b := ready(t)
 	p := plan(1, 5000)
-	if err := b.StartRun(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
+	must(b.StartRun(t.Context(), p))(t)
 	for i := range p.Checks {
 		b.PublishResult(p, result(i))
 	}
@@ -128,9 +152,7 @@ func TestProgressOfAllRuns(t *testing.T) {
 	})
 	p := plan(1, 1)
 	eventually(t, "the progress is heard", func() bool {
-		if err := b.StartRun(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
+		must(b.StartRun(t.Context(), p))(t)
 		select {
 		case got := <-told:
 			return got == p.Run+" 0/1"

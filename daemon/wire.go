@@ -40,7 +40,7 @@ func (d *Daemon) newWorker() *worker.Worker {
 		Watch:    d.options.Watch,
 		Settings: d.plans.settings,
 		Plan:     d.plan,
-		Begin:    d.begin,
+		Begin:    d.bus.StartRun,
 		Begun: func(ctx context.Context, plan plumbline.Plan) (int, error) {
 			return d.bus.Attempts(ctx, plan.Service, plan.Color, plan.Run)
 		},
@@ -69,16 +69,6 @@ func (d *Daemon) plan(ctx context.Context, run plumbline.RunRef) (plumbline.Plan
 		plan.Checks[i].Prober = d.options.Prober(c)
 	}
 	return plan, nil
-}
-
-// begin counts the starts of a run that came before, and adds this one.
-func (d *Daemon) begin(ctx context.Context, plan plumbline.Plan, redelivered bool) (before int, err error) {
-	if redelivered {
-		if before, err = d.bus.Attempts(ctx, plan.Service, plan.Color, plan.Run); err != nil {
-			return 0, err
-		}
-	}
-	return before, d.bus.StartRun(ctx, plan)
 }
 
 func (d *Daemon) newClock(service string, timetable worker.Timetable) *worker.Clock {

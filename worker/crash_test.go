@@ -100,8 +100,8 @@ func (h *house) process(name string, left int, trouble string) *process {
 	p.worker = &worker.Worker{
 		Name: name, Tool: w.Tool, AckWait: w.AckWait, Records: records, Say: say, Now: time.Now, Log: log, Settings: w.Settings,
 		Runner: runner.New(runner.Options{}), Judged: w.Judged, Heard: w.Heard, Plan: w.Plan, Begun: w.Begun,
-		Begin: func(ctx context.Context, plan plumbline.Plan, redelivered bool) (before int, err error) {
-			return before, p.step("start", func() error { before, err = w.Begin(ctx, plan, redelivered); return err })
+		Begin: func(ctx context.Context, plan plumbline.Plan) (before int, err error) {
+			return before, p.step("start", func() error { before, err = w.Begin(ctx, plan); return err })
 		},
 		Publish: func(ctx context.Context, v plumbline.Verdict) (stored plumbline.Verdict, err error) {
 			return stored, p.step("verdict", func() error { stored, err = w.Publish(ctx, v); return err })

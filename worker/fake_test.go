@@ -61,7 +61,7 @@ func newHouse(t *testing.T) *house {
 			return worker.Settings{Deadline: 30 * time.Minute, ValidFor: 30 * time.Minute}, true
 		},
 		Plan: h.plan, Publish: h.publish,
-		Begin: func(_ context.Context, p plumbline.Plan, _ bool) (int, error) {
+		Begin: func(_ context.Context, p plumbline.Plan) (int, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.started[p.Run]++

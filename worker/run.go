@@ -23,7 +23,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 		return plumbline.Refuse(plan, cause, reason, nil, w.Now()), nil
 	}
 	end := func(cause plumbline.Cause, reason string) (plumbline.Verdict, error) {
-		results, left := w.takeBack(ctx, run, plan, redelivered)
+		results, left := w.takeBack(ctx, run, plan)
 		if ctx.Err() != nil {
 			return plumbline.Verdict{}, context.Cause(ctx) // a shutdown is not a verdict
 		}
@@ -48,9 +48,14 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 		return plumbline.Verdict{}, err
 	}
 	plan = resolved
-	before, err := w.Begin(asking, plan, redelivered)
+	before, err := w.Begin(asking, plan)
 	if err != nil {
 		return plumbline.Verdict{}, err
+	}
+	if before > 0 && !redelivered { // the message was long on its way: somebody else was given it, and may have ended the run
+		if verdict, judged, err := w.Judged(asking, run.Service, run.Color, run.Run); judged || err != nil {
+			return verdict, err
+		}
 	}
 	if before >= MaxAttempts {
 		return end(plumbline.CauseUnfinished, fmt.Sprintf("the run was started %d times and never ended", before))

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -37,22 +38,23 @@ func (w *Worker) intend(ctx context.Context, plan plumbline.Plan) error {
 
 // takeBack undoes what a run that was begun and cut off may have left behind, where it won't be asked again. The verdict
 // is a fail in any case, so that what can't be undone is told in its reason.
-func (w *Worker) takeBack(ctx context.Context, run plumbline.RunRef, plan plumbline.Plan, redelivered bool) ([]plumbline.Result, string) {
-	if !redelivered || w.Begun == nil {
+func (w *Worker) takeBack(ctx context.Context, run plumbline.RunRef, plan plumbline.Plan) ([]plumbline.Result, string) {
+	if w.Begun == nil {
 		return nil, ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, undoTime)
 	defer cancel()
-	begun, err := w.Begun(ctx, plan)
-	if err == nil && begun > 0 {
-		plan, err = w.resolve(ctx, run, plan)
+	plan, err := w.resolve(ctx, run, plan)
+	if err == nil && !runner.LeavesBehind(plan) {
+		return nil, ""
 	}
-	switch {
+	begun, uncounted := w.Begun(ctx, plan)
+	switch err = errors.Join(err, uncounted); {
+	case uncounted == nil && begun == 0:
+		return nil, ""
 	case err != nil:
 		w.Log.Error("what a run may have left behind could not be taken back", "run", plan.Run, "error", err)
 		return nil, fmt.Sprintf("; what it may have left behind was not taken back: %s", err)
-	case begun == 0 || !runner.LeavesBehind(plan):
-		return nil, ""
 	}
 	return w.Runner.Undo(ctx, plan, runner.Watcher{Started: w.Watch.Started, Finished: w.Watch.Finished}), ""
 }

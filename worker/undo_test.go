@@ -16,6 +16,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/suites"
+	"github.com/plumbline-dev/plumbline/worker"
 )
 
 // undoing is a plan with a check whose effect is taken back. What is asked is written down.
@@ -100,26 +101,48 @@ func TestWhatACrashLeftIsTakenBack(t *testing.T) {
 		{"started too often", func(h *house, d *delivery) { h.started[d.event.Run] = 10 }, nil, plumbline.CauseUnfinished, []string{"undo (intent false)"}, 1, plumbline.Fail},
 		{"never begun", func(h *house, d *delivery) { delete(h.started, d.event.Run); time.Sleep(31 * time.Minute) }, nil, plumbline.CauseDeadline, nil, 0, plumbline.Fail},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t)
-				asked := undoing(h, 0, test.undo)
-				d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
-				h.state.Handle(t.Context(), d.copy())
-				h.started[d.event.Run] = 1
-				d = d.again()
-				test.act(h, d)
-				h.worker.Handle(t.Context(), d)
-				if !slices.Equal(*asked, test.asked) {
-					t.Errorf("asked %q, want %q", *asked, test.asked)
-				}
-				v, _ := h.verdict(d.event.Run)
-				if v.Outcome != test.outcome || v.Cause != test.cause || len(v.Checks) != test.checks {
-					t.Errorf("%s, cause %q, %d checks, %q; want %s, cause %q, %d checks", v.Outcome, v.Cause, len(v.Checks), v.Reason, test.outcome, test.cause, test.checks)
-				}
+		for _, late := range []bool{false, true} { // the first delivery was on its way while the second was begun, and comes behind it
+			t.Run(fmt.Sprintf("%s/late %t", test.name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := newHouse(t)
+					asked := undoing(h, 0, test.undo)
+					d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+					h.state.Handle(t.Context(), d.copy())
+					h.started[d.event.Run] = 1
+					if !late {
+						d = d.again()
+					}
+					test.act(h, d)
+					h.worker.Handle(t.Context(), d)
+					if !slices.Equal(*asked, test.asked) {
+						t.Errorf("asked %q, want %q", *asked, test.asked)
+					}
+					v, _ := h.verdict(d.event.Run)
+					if v.Outcome != test.outcome || v.Cause != test.cause || len(v.Checks) != test.checks {
+						t.Errorf("%s, cause %q, %d checks, %q; want %s, cause %q, %d checks", v.Outcome, v.Cause, len(v.Checks), v.Reason, test.outcome, test.cause, test.checks)
+					}
+				})
 			})
-		})
+		}
 	}
+}
+
+// Whoever is given a message late finds the verdict that somebody else reached, and asks nothing.
+func TestALateFirstDeliveryAsksNothingAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		asked := undoing(h, 0, nil)
+		late := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		h.state.Handle(t.Context(), late.copy())
+		behind := worker.NewMemory() // of a process that heard nothing since the event was applied
+		behind.Watched(h.now(), h.revision)
+		h.worker.Handle(t.Context(), late.again())
+		was := len(*asked)
+		h.worker.Records.Memory = behind
+		if h.worker.Handle(t.Context(), late); late.done != 1 || len(*asked) != was || h.wrote != 1 {
+			t.Errorf("settled %d times, asked %q, %d verdicts; want what the other asked alone", late.done, *asked, h.wrote)
+		}
+	})
 }
 
 func TestWhatCannotBeTakenBackIsTold(t *testing.T) {

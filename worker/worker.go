@@ -26,8 +26,9 @@ type Worker struct {
 	Settings func(service string) (Settings, bool)
 	// Plan resolves what was pinned into checks. An error hands the event back, until the deadline.
 	Plan func(ctx context.Context, run plumbline.RunRef) (plumbline.Plan, error)
-	// Begin records that a run starts and says how often it was started before.
-	Begin func(ctx context.Context, plan plumbline.Plan, redelivered bool) (before int, err error)
+	// Begin records that a run starts and says how often it was started before: of several who start it at once, one is
+	// the first.
+	Begin func(ctx context.Context, plan plumbline.Plan) (before int, err error)
 	// Begun says how often a run was started. Nil, as where nothing leaves anything behind, says never.
 	Begun func(ctx context.Context, plan plumbline.Plan) (int, error)
 	// Watch hears of the checks that are asked here. It may be empty.
