@@ -1,0 +1,320 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// A verifier holds what became of a world against what had to.
+type verifier struct {
+	world      *world
+	durable    *durable
+	models     map[string]*model
+	due        map[string]*owed
+	violations []string
+}
+
+func (v *verifier) violation(format string, args ...any) {
+	v.violations = append(v.violations, fmt.Sprintf(format, args...))
+}
+
+func (v *verifier) verify() {
+	v.models, v.due = map[string]*model{}, map[string]*owed{}
+	for _, s := range v.world.script.Services {
+		v.models[s.Name] = newModel(s)
+	}
+	for _, e := range v.durable.events {
+		letter := e.broken
+		if m := v.models[e.service]; m != nil {
+			letter = m.take(e)
+		}
+		v.letter(e, letter)
+	}
+	for _, m := range v.models {
+		for run, owed := range m.due() {
+			v.due[run] = owed
+		}
+	}
+	v.exactlyOne()
+	for run, owed := range v.due {
+		if all := v.durable.verdicts[run]; len(all) > 0 {
+			v.verdict(owed, all[0])
+		}
+	}
+	v.unchanged()
+	v.records()
+	v.leftovers()
+	v.gates()
+}
+
+// letter holds the dead letters against what can't be served.
+func (v *verifier) letter(e told, want bool) {
+	switch reasons := v.durable.letters[e.sequence]; {
+	case want && len(reasons) != 1:
+		v.violation("event %d can't be served and has %d dead letters, want 1", e.sequence, len(reasons))
+	case !want && len(reasons) > 0:
+		v.violation("event %d (%s of %s) is a dead letter: %s", e.sequence, e.kind, e.service, reasons[0])
+	}
+}
+
+// exactlyOne holds: every event that asks for a verdict has one, and nothing else has.
+func (v *verifier) exactlyOne() {
+	for run, owed := range v.due {
+		if n := len(v.durable.verdicts[run]); n != 1 {
+			v.violation("event %d (%s of %s %s %s) has %d verdicts, want 1", owed.sequence, owed.kind, owed.service, owed.color, owed.version, n)
+		}
+	}
+	for run, all := range v.durable.verdicts {
+		if v.due[run] == nil {
+			v.violation("run %s has a verdict, %s %s of event %d, and nobody asked for one", run, all[0].Outcome, all[0].Cause, all[0].Event.Sequence)
+		}
+	}
+	for run, owed := range v.due {
+		entry := plumbline.Entry{Service: owed.service, Kind: plumbline.EntryVerdict, Sequence: owed.sequence, Color: owed.color, Run: run}
+		if n := v.durable.entries[entry.ID()]; n != 1 {
+			v.violation("the ledger tells the verdict of event %d %d times, want once", owed.sequence, n)
+		}
+	}
+}
+
+// verdict holds a verdict against the event that asked for it, and against what the world saw.
+func (v *verifier) verdict(run *owed, got written) {
+	about := fmt.Sprintf("the verdict of event %d (%s of %s %s %s, %s %s)", run.sequence, run.kind, run.service, run.color, run.version, got.Outcome, got.Cause)
+	if got.Service != run.service || got.Color != run.color || got.Role != run.role || got.Trigger != run.trigger ||
+		got.Deployment != run.deployment || got.Event.Sequence != run.sequence || got.Release.Version != run.version {
+		v.violation("%s is about %s %s %s, role %s, trigger %s, deployment %d, event %d, want role %s, trigger %s, deployment %d", about,
+			got.Service, got.Color, got.Release.Version, got.Role, got.Trigger, got.Deployment, got.Event.Sequence, run.role, run.trigger, run.deployment)
+	}
+	if (got.Cause == plumbline.CauseRefused) != run.refused {
+		v.violation("%s: refused must be %t: %s", about, run.refused, got.Reason)
+		return
+	}
+	if late := v.late(run, got); late > 0 {
+		v.violation("%s came %s after its deadline", about, late)
+	}
+	switch {
+	case got.Passed():
+		v.pass(about, run, got)
+	case got.Outcome != plumbline.Fail:
+		v.violation("%s is neither pass nor fail", about)
+	case got.Cause == plumbline.CauseChecks:
+		v.failed(about, run, got)
+	case got.Cause == plumbline.CauseSuperseded:
+		if over := v.over(run); over.IsZero() || over.After(got.at.Add(v.skews(got.Worker))) {
+			v.violation("%s, and nothing overtook it: %s", about, got.Reason)
+		}
+	case got.Cause == plumbline.CauseDeadline:
+		if early := run.at.Add(v.rules(run).Deadline).Sub(got.FinishedAt); early > 0 {
+			v.violation("%s came %s before its deadline", about, early)
+		}
+	case got.Cause == plumbline.CauseUnfinished:
+		if n := v.world.seen.starts[run.run]; n < 10 {
+			v.violation("%s after %d starts, want 10", about, n)
+		}
+	case got.Cause == plumbline.CauseRefused:
+	default:
+		v.violation("%s has an unknown cause", about)
+	}
+}
+
+func (v *verifier) rules(run *owed) *Service { return v.world.script.service(run.service) }
+
+// over is when a run lost its reason, zero if it never did.
+func (v *verifier) over(run *owed) time.Time {
+	if run.role == plumbline.RoleStandby && (run.overtaken.IsZero() || run.window.Before(run.overtaken)) {
+		return run.window
+	}
+	return run.overtaken
+}
+
+// pass holds a pass against what was answered: every critical check, in this very run, to who says so; and the run had a
+// reason until shortly before.
+func (v *verifier) pass(about string, run *owed, got written) {
+	v.inTime(about, run, got)
+	for _, session := range v.sessions(run, got) {
+		missing := ""
+		for check := range critical(run.trigger, run.role) {
+			if last := session[check]; last == nil || last.end != endRight || last.ended.After(got.at) {
+				missing = check
+			}
+		}
+		if missing == "" {
+			return
+		}
+	}
+	v.violation("%s, and %s asked no critical checks that all passed in this run: %s", about, got.Worker, v.told(run.run))
+}
+
+// sessions are the last askings of each check, of each time that the worker of a verdict had the run in its hands.
+func (v *verifier) sessions(run *owed, got written) map[uint64]map[string]*probed {
+	all := map[uint64]map[string]*probed{}
+	for _, p := range v.world.seen.probes {
+		if p.run != run.run || p.worker != got.Worker || p.color != run.color || p.begun.After(got.at) {
+			continue
+		}
+		if all[p.session] == nil {
+			all[p.session] = map[string]*probed{}
+		}
+		all[p.session][p.check] = p
+	}
+	return all
+}
+
+// inTime says that a run that was overtaken long before it ended must say so.
+func (v *verifier) inTime(about string, run *owed, got written) {
+	over := v.over(run)
+	if over.IsZero() {
+		return
+	}
+	known := over
+	if run.overtaker != 0 && over.Equal(run.overtaken) {
+		if known = v.world.seen.when(v.world.seen.applied[run.service], run.overtaker); known.IsZero() {
+			return
+		}
+	}
+	finished := got.FinishedAt.Add(-v.skews(got.Worker))
+	if finished.Sub(known) > lag && !v.world.seen.away(got.Worker, known, finished) {
+		v.violation("%s, and it was overtaken %s before, which all could know", about, finished.Sub(known))
+	}
+}
+
+// lag is how far behind the bus a process may be that is not cut off from it.
+const lag = 5500 * time.Millisecond
+
+// failed holds a fail by checks against what was answered: at least one critical check ended otherwise than right, and
+// not because its process was told to end.
+func (v *verifier) failed(about string, run *owed, got written) {
+	v.inTime(about, run, got)
+	for _, session := range v.sessions(run, got) {
+		for check := range critical(run.trigger, run.role) {
+			last := session[check]
+			sent := last == nil && check == mailCheck && v.world.seen.starts[run.run] > 1 // before, by somebody else
+			if sent || last != nil && last.failed(got.at) {
+				return
+			}
+		}
+	}
+	v.violation("%s, and no critical check failed in the run of %s: %s%s", about, got.Worker, got.Reason, v.told(run.run))
+}
+
+// failed says whether a probe was anything but right by the time of a verdict, for another reason than the end of its
+// process.
+func (p *probed) failed(by time.Time) bool {
+	return p.end == "" || p.ended.After(by) || p.end != endRight && p.end != endStopped
+}
+
+// critical are the checks that decide in a run.
+func critical(trigger plumbline.Trigger, role plumbline.Role) map[string]bool {
+	names := map[string]bool{}
+	for _, ref := range suiteRefs() {
+		if !ref.Answers(trigger) && (trigger != plumbline.TriggerManual || !ref.Answers(role.SuiteTrigger())) {
+			continue
+		}
+		for _, c := range checksOf(ref.Name) {
+			if c.Severity == plumbline.Critical {
+				names[c.Name] = true
+			}
+		}
+	}
+	return names
+}
+
+// late is how long after its deadline a verdict came, less the time in which nobody could have given it.
+func (v *verifier) late(run *owed, got written) time.Duration {
+	deadline := run.at.Add(v.rules(run).Deadline)
+	return got.at.Sub(deadline) - grace - v.world.seen.lost(run.at, got.at)
+}
+
+// grace is what a verdict may take beyond the deadline: redelivery, and what a run takes back before it ends.
+const grace = 45 * time.Second
+
+// skews is how far the clock of a process may have been off.
+func (v *verifier) skews(string) time.Duration {
+	total := time.Duration(0)
+	for _, a := range v.world.script.Acts {
+		if a.Do == jumpClock {
+			total += a.For.Abs()
+		}
+	}
+	return total
+}
+
+// unchanged holds: whoever was given a verdict was given the one that is kept.
+func (v *verifier) unchanged() {
+	for run, copies := range v.world.seen.verdicts {
+		kept := v.durable.verdicts[run]
+		for _, c := range copies {
+			if len(kept) == 0 || c.text != kept[0].text {
+				v.violation("%s was given another verdict of run %s than is kept: %s", c.process, run, c.text)
+			}
+		}
+	}
+}
+
+// records holds what the records say in the end against the models.
+func (v *verifier) records() {
+	for name, m := range v.models {
+		r, now := v.durable.records[name], time.Now()
+		if len(m.past) > 1 && r.Applied < m.now.sequence {
+			v.violation("the record of %s has applied %d, want %d", name, r.Applied, m.now.sequence)
+		}
+		if r.Live != m.now.live || r.Switched != m.now.switched {
+			v.violation("the record of %s says that %s is live since %d, want %s since %d", name, r.Live, r.Switched, m.now.live, m.now.switched)
+		}
+		for _, c := range plumbline.Colors() {
+			has, want := r.Colors[c], m.now.side(c)
+			if has.Deployment != want.deployment || has.Release.Version != want.version || has.Deploying != want.deploying || r.RoleAt(c, now) != m.now.role(c, now) {
+				v.violation("%s %s is %s, runs %s of %d, is being changed %t; want %s, %s of %d, %t", name, c, r.RoleAt(c, now), has.Release.Version,
+					has.Deployment, has.Deploying, m.now.role(c, now), want.version, want.deployment, want.deploying)
+			}
+			if len(has.Pending) > 0 {
+				v.violation("%s %s still waits for %d verdicts", name, c, len(has.Pending))
+			}
+			if has.Last != nil {
+				if kept := v.durable.verdicts[has.Last.Run]; len(kept) == 0 || kept[0].Outcome != has.Last.Outcome || kept[0].Deployment != has.Deployment {
+					v.violation("the record of %s says %s of run %s, which is not what its verdict says", name, has.Last.Outcome, has.Last.Run)
+				}
+			}
+		}
+	}
+}
+
+// leftovers holds: what a run left behind was taken back, and what can't be taken back was done once. A process that was
+// paused may have had no time for it any more: its verdict tells.
+func (v *verifier) leftovers() {
+	orders, mails := map[string]*probed{}, map[string]int{}
+	for _, p := range v.world.seen.probes {
+		switch {
+		case p.check == orderCheck:
+			orders[p.run] = p
+		case p.check == cancelCheck && p.took:
+			delete(orders, p.run)
+		case p.check == mailCheck:
+			mails[p.run]++
+		}
+	}
+	for run, p := range orders {
+		if !v.world.seen.away(p.worker, p.begun, time.Now()) {
+			v.violation("what run %s left behind by %s was never taken back: %s", run, p.worker, v.told(run))
+		}
+	}
+	for run, n := range mails {
+		if n > 1 {
+			v.violation("run %s sent its mail %d times: %s", run, n, v.told(run))
+		}
+	}
+}
+
+// told is what was asked in a run.
+func (v *verifier) told(run string) string {
+	var b strings.Builder
+	for _, p := range v.world.seen.probes {
+		if p.run == run {
+			fmt.Fprintf(&b, "\n    %s %s of %s by %s, until %s: %s", p.begun.Sub(v.world.began), p.check, p.color, p.worker, p.ended.Sub(v.world.began), p.end)
+		}
+	}
+	return b.String()
+}
