@@ -12,26 +12,6 @@ import (
 	"github.com/nats-io/nats.go/micro"
 )
 
-// Weaker says in which ways the streams keep less than they should, and which aren't there. It makes none.
-func (b *Bus) Weaker(ctx context.Context) (warnings []string, err error) {
-	for _, want := range b.streams() {
-		got, err := b.streamConfig(ctx, want.Name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound):
-			warnings = append(warnings, "stream "+want.Name+" isn't there")
-			continue
-		case noJetStream(err):
-			return nil, errNoJetStream
-		case err != nil:
-			return warnings, fmt.Errorf("stream %s: %w", want.Name, err)
-		}
-		for _, text := range texts(faults(want, got)) {
-			warnings = append(warnings, "stream "+want.Name+" "+text)
-		}
-	}
-	return warnings, nil
-}
-
 // Clock says how far the bus' clock is ahead of this machine's, and within which bounds that is known.
 func (b *Bus) Clock(ctx context.Context) (ahead, give time.Duration, err error) {
 	stream, err := b.js.Stream(ctx, b.names.events())

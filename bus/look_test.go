@@ -2,7 +2,6 @@ package bus_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,18 +12,8 @@ import (
 
 func TestLook(t *testing.T) {
 	b := connect(t, embedded(t), func(o *bus.Options) { o.Now = func() time.Time { return time.Now().Add(-time.Hour) } })
-	if warnings := must(b.Weaker(t.Context()))(t); len(warnings) != 7 || !strings.HasSuffix(warnings[0], "PLUMBLINE_EVENTS isn't there") {
-		t.Errorf("on a new bus: %q", warnings)
-	}
 	must(b.Ensure(t.Context()))(t)
 	js := must(jetstream.New(b.Conn()))(t)
-	if err := js.DeleteStream(t.Context(), "PLUMBLINE_LEDGER"); err != nil {
-		t.Fatal(err)
-	}
-	must(js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PLUMBLINE_LEDGER", Subjects: []string{"plumbline.ledger.*"}, MaxMsgs: 5}))(t)
-	if warnings := strings.Join(must(b.Weaker(t.Context()))(t), "\n"); !strings.Contains(warnings, "keeps 5 messages, want no limit") || strings.Contains(warnings, "EVENTS") {
-		t.Errorf("a weak ledger: %q", warnings)
-	}
 	if ahead, give, err := b.Clock(t.Context()); err != nil || (ahead-time.Hour).Abs() > give+time.Minute {
 		t.Errorf("the bus is ahead by %s ± %s, %v; want an hour", ahead, give, err)
 	}

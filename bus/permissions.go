@@ -70,6 +70,11 @@ func (b *Bus) MayNotPublish(ctx context.Context, service string) bool {
 	return b.mayNot(ctx, b.names.event(service))
 }
 
+// MayNotDrop says whether this user is known to be one who may not remove dead letters.
+func (b *Bus) MayNotDrop(ctx context.Context) bool {
+	return b.mayNot(ctx, "$JS.API.STREAM.MSG.DELETE."+b.names.deadLetters())
+}
+
 // mayNot says whether the server is known to refuse this user a subject.
 func (b *Bus) mayNot(ctx context.Context, subject string) bool {
 	p, err := b.Permissions(ctx)

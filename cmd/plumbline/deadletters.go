@@ -157,6 +157,9 @@ func (a *app) replay(ctx context.Context, number uint64, w waiting) error {
 
 // drop removes a letter once the ledger knows of it.
 func (a *app) drop(ctx context.Context, b *bus.Bus, number uint64, reason string) error {
+	if b.MayNotDrop(ctx) {
+		return usagef("this user may not remove dead letters: ask with an admin's credentials")
+	}
 	letter, _, err := b.DeadLetter(ctx, number)
 	if err != nil {
 		return noLetter(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/daemon"
 	"github.com/plumbline-dev/plumbline/internal/receiver"
 )
 
@@ -52,26 +53,28 @@ func (d *doctor) bus(ctx context.Context) {
 	d.letters(ctx, b)
 }
 
-// streams says whether there is anything to look at.
+// streams says what about them, the servers and this user isn't as it should be, and whether there is anything to look at.
 func (d *doctor) streams(ctx context.Context, b *bus.Bus) bool {
-	warnings, err := b.Weaker(ctx)
-	if err != nil {
-		d.say(stateWrong, "streams", "", "its own log says why", "%s", err)
-		return false
+	findings, there := b.Check(ctx, daemon.Readers(d.config)), true
+	if d.config.Bus.Embedded() {
+		findings = embeddedFindings(findings)
 	}
-	missing := 0
-	for _, warning := range warnings {
-		if gone := strings.HasSuffix(warning, "isn't there"); gone {
-			missing++
-			d.say(stateWrong, "streams", "", "plumbline serve makes it, if its user may", "%s", warning)
-		} else {
-			d.say(stateWarning, "streams", "", "change it, with an admin's credentials", "%s", warning)
+	for _, f := range findings {
+		switch f.State {
+		case bus.StateOK:
+		case bus.StateMissing:
+			there = there && !strings.HasPrefix(f.Name, "stream") && f.Name != "account"
+			d.say(stateWrong, "bus", f.Name, "plumbline serve makes it, or plumbline bus provision with an admin's credentials", "%s", f.Text)
+		case bus.StateWeak:
+			d.say(stateWarning, "bus", f.Name, "plumbline bus check has all of it", "%s", f.Text)
+		default:
+			d.say(stateUnknown, "bus", f.Name, "", "%s", f.Text)
 		}
 	}
-	if len(warnings) == 0 {
-		d.say(stateOK, "streams", "", "", "all are there, and as they should be")
+	if ok := inState(findings, bus.StateOK); ok == len(findings) {
+		d.say(stateOK, "bus", "", "", "connection, servers, user, streams and consumers are as they should be")
 	}
-	return missing == 0
+	return there
 }
 
 func (d *doctor) clock(ctx context.Context, b *bus.Bus) {

@@ -146,6 +146,18 @@ func TestRoles(t *testing.T) {
 		return strings.Contains(letters, "an event of type dev.plumbline.traffic.switched.v1 doesn't belong to subject plumbline.event.plum.release") &&
 			strings.Contains(letters, "an event of type dev.plumbline.release.deployed.v1 doesn't belong to subject plumbline.event.plum.switch")
 	})
+	// Everybody who reads may look at them, an admin alone removes one.
+	g.run(0, "auditor", "deadletters", "show", "1")
+	if _, stderr := g.run(2, "validator", "deadletters", "replay", "1"); !strings.Contains(stderr, "it would be a dead letter again") {
+		t.Errorf("a replay of what is a dead letter for good is told\n%s", stderr)
+	}
+	if _, stderr := g.run(2, "validator", "deadletters", "drop", "1", "--reason", "said by the wrong one"); !strings.Contains(stderr, "this user may not remove dead letters") {
+		t.Errorf("a daemon's user who drops one is told\n%s", stderr)
+	}
+	g.run(0, "admin", "deadletters", "drop", "1", "--reason", "said by the wrong one")
+	if seen, _ := g.run(0, "validator", "doctor"); !strings.Contains(seen, " 0 wrong") {
+		t.Errorf("the doctor sees\n%s", seen)
+	}
 	if _, stderr := g.run(2, "auditor", "release", "plum", "blue", "--version", "5"); !strings.Contains(stderr, "this user may not publish events about plum") {
 		t.Errorf("an auditor who publishes is told\n%s", stderr)
 	}
