@@ -30,6 +30,11 @@ func startPulse(interval time.Duration, beat func()) *pulse {
 		for {
 			select {
 			case <-ticker.C:
+				select {
+				case <-p.done:
+					return // of two that are ready either may come first
+				default:
+				}
 				p.silence()
 				beat()
 			case <-p.done:
