@@ -91,7 +91,7 @@ func TestRoles(t *testing.T) {
 		_, err := g.check("admin")
 		return err == nil
 	})
-	if _, stderr := g.run(2, "validator", "serve"); !strings.Contains(stderr, "stream PLUMBLINE_EVENTS: it isn't there") || !strings.Contains(stderr, "plumbline bus provision") {
+	if _, stderr := g.run(3, "validator", "serve"); !strings.Contains(stderr, "stream PLUMBLINE_EVENTS: it isn't there") || !strings.Contains(stderr, "plumbline bus provision") {
 		t.Errorf("a daemon without streams says\n%s", stderr)
 	}
 	if made, _ := g.run(0, "admin", "bus", "provision"); strings.Count(made, " made") != 9 {
