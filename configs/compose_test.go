@@ -1,6 +1,8 @@
 package configs_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/configs"
+	"github.com/plumbline-dev/plumbline/internal/strictyaml"
 )
 
 // compose is as much of docker-compose.yml as matters here.
@@ -85,11 +88,35 @@ func composeConfig(t *testing.T, c compose) *configs.Config {
 	if local == string(data) {
 		t.Error("the settings take no secret from /run/secrets")
 	}
+	local = accountsHere(t, local)
 	config, warnings, err := configs.Load(configs.Source{File: "plumbline.yaml", Data: []byte(local)})
+	warnings = slices.DeleteFunc(warnings, func(warning strictyaml.Problem) bool { // providers that are simulated have no certificates
+		return strings.Contains(warning.Error(), "the secret travels to sandbox:8093 in clear")
+	})
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, warnings %v", err, warnings)
 	}
 	return config
+}
+
+// accountsHere has the settings take what the sandbox writes to /accounts from files of the test.
+func accountsHere(t *testing.T, settings string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := regexp.MustCompile(`\{file: /accounts/([a-z_.-]+)\}`).FindAllStringSubmatch(settings, -1)
+	if len(files) < 10 {
+		t.Errorf("%d files in /accounts, want some of each account", len(files))
+	}
+	for _, file := range files {
+		secret := []byte("a secret of an account")
+		if strings.HasSuffix(file[1], ".key") {
+			secret = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey())})
+		}
+		if err := os.WriteFile(filepath.Join(dir, file[1]), secret, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.ReplaceAll(settings, "/accounts/", dir+"/")
 }
 
 func TestComposeRunsAServerThatKeepsWhatItAcknowledges(t *testing.T) {
@@ -208,7 +235,7 @@ func TestComposePublishesOnLoopbackAlone(t *testing.T) {
 			taken[published] = name
 		}
 		for needed, d := range s.DependsOn {
-			if needed != "nats" || d.Condition != "service_healthy" {
+			if (needed != "nats" || d.Condition != "service_healthy") && (needed != "sandbox" || d.Condition != "service_started") {
 				t.Errorf("%s depends on %s %s", name, needed, d.Condition)
 			}
 		}

@@ -21,7 +21,7 @@ type Faults struct {
 	Slow                    Wait `json:"slow,omitempty"`                      // every answer of the API waits this long
 	Errors                  bool `json:"errors,omitempty"`                    // every answer of the API is a 500
 	BrokenLogin             bool `json:"broken_login,omitempty"`              // right credentials are refused
-	BrokenWorkdayCredential bool `json:"broken_workday_credential,omitempty"` // Workday refuses this color alone
+	BrokenWorkdayCredential bool `json:"broken_workday_credential,omitempty"` // Workday refuses every account of this color
 	WrongBuild              bool `json:"wrong_build,omitempty"`               // the color still runs what it ran before
 	DriftedBudgets          bool `json:"drifted_budgets,omitempty"`           // budgets are set up otherwise than on the other color
 	BrokenWebhook           bool `json:"broken_webhook,omitempty"`            // webhooks are signed with a key that nobody knows

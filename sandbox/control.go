@@ -15,7 +15,7 @@ import (
 //
 //	GET  /sandbox                        everything at a glance
 //	PUT  /sandbox/colors/{color}         {"version","digest","config","credentials","faults"}; what is absent stays
-//	PUT  /sandbox/providers/{provider}   {"down":true}, for both colors
+//	PUT  /sandbox/providers/{provider}   {"down":true} for both colors, or {"fault":"…","color":"green"}; an empty fault ends it
 //	PUT  /sandbox/webhook                {"url":"…"}: also enables it again
 //	PUT  /sandbox/switch                 {"color","version"}: the release to promote when its gate opens
 //	POST /sandbox/switch/rollback        goes back now, if the gate is open
@@ -73,15 +73,21 @@ func (s *Sandbox) putColor(r *http.Request) error {
 
 func (s *Sandbox) putProvider(r *http.Request) error {
 	var in struct {
-		Down *bool `json:"down"`
+		Down  *bool           `json:"down"`
+		Fault *string         `json:"fault"`
+		Color plumbline.Color `json:"color"`
 	}
-	if err := readKnown(r, &in, "down"); err != nil {
+	if err := readKnown(r, &in, "color", "down", "fault"); err != nil {
 		return err
 	}
-	if in.Down == nil {
-		return fmt.Errorf("want down: true or false")
+	provider := r.PathValue("provider")
+	switch {
+	case in.Fault != nil && in.Down == nil:
+		return s.SetProviderFault(provider, in.Color, *in.Fault)
+	case in.Down != nil && in.Fault == nil && in.Color == "":
+		return s.SetProviderDown(provider, *in.Down)
 	}
-	return s.SetProviderDown(r.PathValue("provider"), *in.Down)
+	return fmt.Errorf("want down: true or false, or a fault and perhaps its color")
 }
 
 func (s *Sandbox) putWebhook(r *http.Request) error {

@@ -85,10 +85,20 @@ func (e *Environment) change(c change) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next, err := c.apply(e.condition)
-	if err == nil {
-		e.condition = next
+	if err != nil {
+		return err
 	}
-	return err
+	if broken := next.Faults.BrokenWorkdayCredential; broken != e.condition.Faults.BrokenWorkdayCredential {
+		fault := ""
+		if broken {
+			fault = workdayCredential
+		}
+		if err := e.providers.simulators.set("workday", e.color, fault); err != nil {
+			return err
+		}
+	}
+	e.condition = next
+	return nil
 }
 
 type conditionKey struct{}
@@ -149,14 +159,11 @@ func (e *Environment) integration(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	condition := conditionOf(r)
-	credential, set := condition.Credentials[provider]
-	if !set {
-		credential = rightCredential(provider)
-	}
+	credential := condition.Credentials[provider] // "" is its own
 	if provider == "workday" && condition.Faults.BrokenWorkdayCredential {
 		credential = "revoked"
 	}
-	writeJSON(w, http.StatusOK, e.providers.ask(provider, credential, e.store.clock))
+	writeJSON(w, http.StatusOK, e.providers.health(r.Context(), provider, e.color, credential))
 }
 
 // refuse answers with a refusal, and with the error of the store otherwise.

@@ -379,8 +379,8 @@ func TestAProviderIsDownForBoth(t *testing.T) {
 		}
 		for _, base := range []string{s.BlueURL, s.GreenURL} {
 			a := caller{t: t, base: base}.get("/integrations/" + provider + "/health")
-			if a.member("state") != "down" || a.member("class") != "unavailable" {
-				t.Errorf("%s: %s, want it down and unavailable", provider, a.text)
+			if a.member("state") != "down" || a.member("class") != "outage" {
+				t.Errorf("%s: %s, want it down, an outage", provider, a.text)
 			}
 		}
 		if err := s.SetProviderDown(provider, false); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"io"
 	"sync"
+	"time"
 
 	plumbline "github.com/plumbline-dev/plumbline"
 )
@@ -41,4 +42,24 @@ func secretOf(random io.Reader) string {
 		return ""
 	}
 	return hex.EncodeToString(secret)
+}
+
+// A bucket lets so many through in each period, and no more.
+type bucket struct {
+	most int
+	per  time.Duration
+
+	mu    sync.Mutex
+	since time.Time
+	taken int
+}
+
+func (b *bucket) take(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Sub(b.since) >= b.per {
+		b.since, b.taken = now, 0
+	}
+	b.taken++
+	return b.taken <= b.most
 }

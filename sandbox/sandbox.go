@@ -14,10 +14,10 @@ import (
 	plumbline "github.com/plumbline-dev/plumbline"
 )
 
-// Options is what a sandbox is made of. Blue, Green, Switch and Control are addresses to listen on; an empty one is an
-// unused port of the loopback interface.
+// Options is what a sandbox is made of. Blue, Green, Switch, Control and Providers are addresses to listen on; an empty one
+// is an unused port of the loopback interface.
 type Options struct {
-	Blue, Green, Switch, Control string
+	Blue, Green, Switch, Control, Providers string
 
 	Live     plumbline.Color                       // takes traffic at first, default blue
 	Releases map[plumbline.Color]plumbline.Release // what the colors run at first, default version 1.0.0
@@ -40,7 +40,7 @@ type Options struct {
 
 // A Sandbox is a running Plum of two colors.
 type Sandbox struct {
-	BlueURL, GreenURL, SwitchURL, ControlURL string
+	BlueURL, GreenURL, SwitchURL, ControlURL, ProvidersURL string
 
 	Blue, Green *Environment
 	Switch      *Switch
@@ -66,7 +66,7 @@ func Start(ctx context.Context, options Options) (*Sandbox, error) {
 	if err := options.complete(); err != nil {
 		return nil, err
 	}
-	listeners, err := listen(ctx, options.Blue, options.Green, options.Switch, options.Control)
+	listeners, err := listen(ctx, options.Blue, options.Green, options.Switch, options.Control, options.Providers)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func Start(ctx context.Context, options Options) (*Sandbox, error) {
 		}
 		return nil, err
 	}
-	handlers := []http.Handler{s.Blue, s.Green, s.Switch, s.control(options.ControlToken)}
+	handlers := []http.Handler{s.Blue, s.Green, s.Switch, s.control(options.ControlToken), s.providers.simulators.handler()}
 	for i, handler := range handlers {
 		server := newServer(handler)
 		s.servers = append(s.servers, server)
@@ -145,11 +145,12 @@ func assemble(o Options, listeners []net.Listener) (*Sandbox, error) {
 		return nil, fmt.Errorf("the control listens on %s, beyond loopback: it needs a token", listeners[3].Addr())
 	}
 	random := &source{reader: o.Rand}
-	s := &Sandbox{store: newStore(o.Clock, random, o.Opening, o.TopUp), providers: &providers{down: map[string]bool{}}}
+	s := &Sandbox{store: newStore(o.Clock, random, o.Opening, o.TopUp)}
 	s.store.key = o.Client.Secret
-	for i, at := range []*string{&s.BlueURL, &s.GreenURL, &s.SwitchURL, &s.ControlURL} {
+	for i, at := range []*string{&s.BlueURL, &s.GreenURL, &s.SwitchURL, &s.ControlURL, &s.ProvidersURL} {
 		*at = reachable(listeners[i].Addr())
 	}
+	s.providers = newProviders(s.ProvidersURL, o.Clock, random)
 	release := func(c plumbline.Color) plumbline.Release {
 		if r := o.Releases[c]; r.Version != "" {
 			return r
@@ -188,7 +189,10 @@ func reachable(at net.Addr) string {
 func (s *Sandbox) background(ctx context.Context) {
 	ctx, s.cancel = context.WithCancel(ctx)
 	transport := newTransport()
-	s.idle = transport.CloseIdleConnections
+	s.idle = func() {
+		transport.CloseIdleConnections()
+		s.providers.client.CloseIdleConnections()
+	}
 	s.running.Go(func() { s.store.deliverOrders(ctx) })
 	s.running.Go(func() { s.store.postNotices(ctx, newClient(transport, webhookTimeout)) })
 	s.running.Go(func() { s.store.postTrials(ctx, newClient(transport, webhookTimeout)) })
@@ -212,7 +216,25 @@ func (s *Sandbox) Environment(color plumbline.Color) *Environment {
 
 // SetProviderDown takes a provider away from both colors, or gives it back.
 func (s *Sandbox) SetProviderDown(provider string, down bool) error {
-	return s.providers.set(provider, down)
+	fault := ""
+	if down {
+		fault = providerOutage
+	}
+	return s.SetProviderFault(provider, "", fault)
+}
+
+// SetProviderFault lets a provider fail a color's account, or with no color both, as its documents say that it can. No
+// fault ends it.
+func (s *Sandbox) SetProviderFault(provider string, color plumbline.Color, fault string) error {
+	return s.providers.simulators.set(provider, color, fault)
+}
+
+// ProviderFaults lists what can be wrong with a provider.
+func (s *Sandbox) ProviderFaults(provider string) []string {
+	if known, is := s.providers.simulators[provider]; is {
+		return known.faults()
+	}
+	return nil
 }
 
 // SetWebhook says where deliveries are posted to, enables it, and forgets its failures. An empty address ends it.
@@ -241,7 +263,7 @@ func (s *Sandbox) Close() error {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
-		for _, server := range []*http.Server{s.servers[2], s.servers[0], s.servers[1], s.servers[3]} {
+		for _, server := range []*http.Server{s.servers[2], s.servers[0], s.servers[1], s.servers[4], s.servers[3]} {
 			if server.Shutdown(ctx) != nil {
 				server.Close()
 			}

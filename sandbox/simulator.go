@@ -18,6 +18,12 @@ type simulator interface {
 	faults() []string
 	// set turns a failure on for one color's account, or with no color for both; an empty one turns it off.
 	set(color plumbline.Color, fault string) error
+	// fault is the failure that a color's account meets, "" if all is well.
+	fault(color plumbline.Color) string
+	// settings are the color's account as far as it is no secret, by the keys that a connection of the provider's kind has.
+	settings(color plumbline.Color) map[string]string
+	// secrets are the color's account, by the keys that a connection of the provider's kind has for them.
+	secrets(color plumbline.Color) map[string]string
 }
 
 // simulators are the providers by their names.

@@ -79,6 +79,16 @@ func (s *slackSim) set(color plumbline.Color, fault string) error {
 	return nil
 }
 
+func (s *slackSim) fault(color plumbline.Color) string { return s.broken.of(color) }
+
+func (s *slackSim) settings(color plumbline.Color) map[string]string {
+	return map[string]string{"team": s.account(color).Team}
+}
+
+func (s *slackSim) secrets(color plumbline.Color) map[string]string {
+	return map[string]string{"token": s.account(color).Token}
+}
+
 // ServeHTTP answers as Slack does: failures of the Web API come with status 200.
 func (s *slackSim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {

@@ -81,7 +81,7 @@ func newSuccessFactors(clock func() time.Time, random io.Reader) *successFactors
 	s := &successFactorsSim{clock: clock, random: random, clients: map[plumbline.Color]*sapClient{}, tokens: map[string]*sapToken{}}
 	for _, color := range plumbline.Colors() {
 		s.clients[color] = &sapClient{account: SuccessFactorsAccount{Company: sapCompany, User: "plum-" + string(color),
-			ClientID: secretOf(random), Password: secretOf(random)}}
+			ClientID: "plum-" + string(color), Password: secretOf(random)}}
 	}
 	return s
 }
@@ -144,6 +144,17 @@ func (s *successFactorsSim) set(color plumbline.Color, fault string) error {
 		token.revoked = token.revoked || color == "" || token.color == color
 	}
 	return nil
+}
+
+func (s *successFactorsSim) fault(color plumbline.Color) string { return s.broken.of(color) }
+
+func (s *successFactorsSim) settings(color plumbline.Color) map[string]string {
+	a := s.account(color)
+	return map[string]string{"company": a.Company, "user": a.User, "client_id": a.ClientID}
+}
+
+func (s *successFactorsSim) secrets(color plumbline.Color) map[string]string {
+	return map[string]string{"key": s.account(color).Key}
 }
 
 // ServeHTTP answers as an API server does.

@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,9 @@ import (
 
 	plumbline "github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/checks"
+	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/daemon"
+	"github.com/plumbline-dev/plumbline/internal/redact"
 	"github.com/plumbline-dev/plumbline/runner"
 	"github.com/plumbline-dev/plumbline/sandbox"
 	"github.com/plumbline-dev/plumbline/suites"
@@ -26,31 +27,31 @@ type court struct {
 
 func newCourt(t *testing.T, s *sandbox.Sandbox) *court {
 	t.Helper()
-	transport := checks.NewTransport(16)
-	t.Cleanup(transport.CloseIdleConnections)
+	accounts := t.TempDir()
+	if err := s.WriteSecrets(accounts); err != nil {
+		t.Fatal(err)
+	}
+	overrides := s.Settings(accounts)
+	overrides["bus.store"], overrides["services.plum.suites"] = t.TempDir(), []string{"shipped:plum", "shipped:plum-providers"}
+	config, _, err := configs.Load(configs.Source{File: configs.DefaultFile, Data: configs.Default, Environ: []string{"PLUM_CLIENT_SECRET=" + client.Secret}, Overrides: overrides})
+	if err != nil {
+		t.Fatal(err)
+	}
 	callbacks := &daemon.LocalReceiver{}
 	t.Cleanup(func() {
 		if err := callbacks.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	secret := func() string { return client.Secret }
-	connections := checks.NewConnections([]checks.Connection{{Name: "plum-api", Kind: checks.OAuth2,
-		TokenURL: "/chef/v1/oauth/token", ClientID: client.ID, Secret: secret}}, transport, nil)
-	hosts := []string{}
-	for _, address := range []string{s.BlueURL, s.GreenURL} {
-		u, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hosts = append(hosts, u.Host)
-	}
-	loaded, err := suites.Load([]string{"../suites/plum"}, suites.Options{Strict: true,
-		Connections: connections.Names(), Secrets: []string{"plum-client-secret"},
-		Kinds: checks.Kinds(checks.Clients{Transport: transport, Connections: connections, Callbacks: callbacks.Open,
-			Secret: func(name string) (checks.Secret, bool) {
-				return checks.Secret{Value: secret(), Hosts: hosts}, name == "plum-client-secret"
-			}})})
+	options := daemon.SuiteOptions(config, redact.New(config.Secrets()...).String, func(c *checks.Clients) {
+		c.Callbacks = callbacks.Open
+		t.Cleanup(func() {
+			c.Connections.Close()
+			c.Transport.CloseIdleConnections()
+		})
+	})
+	options.Strict = true
+	loaded, err := suites.Load([]string{"../suites/plum", "../suites/plum-providers"}, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -113,4 +114,61 @@ func (s *slackSim) ask(c conversation, color plumbline.Color, credential string)
 		class = plumbline.ClassMisconfig
 	}
 	return finding{class: class}
+}
+
+// ask asks for the canary employee.
+func (d *darwinboxSim) ask(c conversation, color plumbline.Color, credential string) finding {
+	account := d.account(color)
+	if credential == "" {
+		credential = account.Password
+	}
+	body, err := json.Marshal(map[string]any{"api_key": account.APIKey, "datasetKey": account.DatasetKey, "employee_ids": []string{account.Employee}})
+	if err != nil {
+		return finding{class: plumbline.ClassProtocol}
+	}
+	var answer struct {
+		Status int              `json:"status"`
+		Rows   []map[string]any `json:"employee_data"`
+	}
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(account.Username+":"+credential))
+	status, got := c.send(http.MethodPost, "/masterapi/employee", http.Header{"Authorization": {basic}, "Content-Type": {"application/json"}}, string(body), &answer)
+	switch class := classOf(status); {
+	case class != "":
+		return finding{class: class}
+	case strings.HasPrefix(got.Get("Content-Type"), "text/html"):
+		return finding{class: plumbline.ClassMaintenance}
+	case answer.Status != 1:
+		return finding{class: plumbline.ClassCredential}
+	case len(answer.Rows) == 0:
+		return finding{class: plumbline.ClassEmptyData}
+	}
+	return finding{proof: map[string]any{"dataset": "plum_employees", "rows": len(answer.Rows)}}
+}
+
+// ask gets a token and looks at the team.
+func (t *teamsSim) ask(c conversation, color plumbline.Color, credential string) finding {
+	account := t.account(color)
+	if credential == "" {
+		credential = account.ClientSecret
+	}
+	var token struct {
+		AccessToken string   `json:"access_token"`
+		Codes       []uint64 `json:"error_codes"`
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {account.ClientID}, "client_secret": {credential}}
+	status, _ := c.send(http.MethodPost, "/"+account.Tenant+"/oauth2/v2.0/token", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, form.Encode(), &token)
+	switch class := classOf(status); {
+	case len(token.Codes) > 0 && token.Codes[0] < 7_000_000:
+		return finding{class: plumbline.ClassMisconfig}
+	case class != "":
+		return finding{class: class}
+	}
+	var team struct {
+		Name string `json:"displayName"`
+	}
+	status, _ = c.send(http.MethodGet, "/v1.0/teams/"+account.Team, http.Header{"Authorization": {"Bearer " + token.AccessToken}}, "", &team)
+	if class := classOf(status); class != "" {
+		return finding{class: class}
+	}
+	return finding{proof: map[string]any{"tenant": account.Tenant, "team": team.Name}}
 }

@@ -7,7 +7,7 @@ import (
 
 // Shipped are the suites that come with the binary, a directory for each service.
 //
-//go:embed plum
+//go:embed plum plum-providers
 var Shipped embed.FS
 
 // ShippedNames are what may stand behind ShippedPrefix.

@@ -106,6 +106,7 @@ func (c *composition) here(service, text string) string {
 	text = composedListen.ReplaceAllStringFunc(text, func(found string) string {
 		return "0.0.0.0:" + c.port(service, strings.TrimPrefix(found, "0.0.0.0:"))
 	})
+	text = strings.ReplaceAll(text, "/accounts", filepath.Join(c.dir, "accounts"))
 	return strings.ReplaceAll(text, "/run/secrets/", filepath.Join(c.dir, service)+"/")
 }
 
@@ -232,7 +233,12 @@ func TestCompose(t *testing.T) {
 	const version = "2026.11.3"
 	c := readComposition(t)
 	c.nats()
-	processes := []*child{c.up("daemon-1"), c.up("daemon-2"), c.up("sandbox")}
+	processes := []*child{c.up("sandbox")}
+	until(t, "the accounts are there", func() bool {
+		_, err := os.Stat(filepath.Join(c.dir, "accounts", "acme-teams-green.client_secret")) // the last that is written
+		return err == nil
+	})
+	processes = append(processes, c.up("daemon-1"), c.up("daemon-2"))
 	for _, daemon := range []string{"daemon-1", "daemon-2"} {
 		if err := awaitReady(c.url(daemon, "8080", "/readyz")); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -50,6 +51,9 @@ PLUM_CLIENT_SECRET may say the secret of the API client, so that plumbline run c
 	return cmd
 }
 
+// accountsDir is where a stage keeps the secrets of its accounts at the providers, within its own directory.
+const accountsDir = "accounts"
+
 // A stage is a sandbox and a daemon that gates it, in one process.
 type stage struct {
 	sandbox *sandbox.Sandbox
@@ -57,7 +61,9 @@ type stage struct {
 	live    *live
 	log     *storyLog
 	secret  string // of the sandbox's client
-	stop    func() error
+
+	accounts string // directory of the secrets of the accounts at the providers
+	stop     func() error
 }
 
 func (a *app) dev(ctx context.Context, port int, once bool) error {
@@ -87,7 +93,7 @@ func (a *app) setStage(ctx context.Context, port int, once bool, rate float64) (
 	client := sandbox.Client{ID: "plumbline", Secret: cmp.Or(a.Getenv("PLUM_CLIENT_SECRET"), hex.EncodeToString(secret))}
 	s := &stage{live: newLive(a.Out, a.style(), "")}
 	s.live.silent, s.live.indent = true, 18 // a verdict says what went wrong
-	s.secret = client.Secret
+	s.secret, s.accounts = client.Secret, filepath.Join(dir, accountsDir)
 	s.log = &storyLog{live: s.live, style: a.style(), begun: time.Now()}
 	gates := &lateGate{}
 	s.sandbox, err = startSandbox(ctx, once, rate, client, gates, s)
@@ -166,6 +172,7 @@ func startSandbox(ctx context.Context, once bool, rate float64, client sandbox.C
 	}
 	if !once {
 		options.Blue, options.Green, options.Switch, options.Control = "127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8090", "127.0.0.1:8091"
+		options.Providers = "127.0.0.1:8093"
 	}
 	return sandbox.Start(ctx, options)
 }
@@ -179,20 +186,23 @@ func (a *app) devConfig(dir string, port int, once bool, s *sandbox.Sandbox, cli
 		return nil, usagef("127.0.0.1:4222 is taken: another plumbline or NATS server runs on this machine")
 	}
 	overrides := map[string]any{
-		"bus.store":                           filepath.Join(dir, "bus"),
-		"bus.listen":                          busListen,
-		"listen":                              listen,
-		"receiver.listen":                     "127.0.0.1:0",
-		"services.plum.suites":                []string{"shipped:plum"},
-		"services.plum.environments.blue.url": s.BlueURL, "services.plum.environments.green.url": s.GreenURL,
-		"services.plum.standby.schedule":   schedule,
-		"secrets.plum-client-secret.hosts": []string{hostOf(s.BlueURL), hostOf(s.GreenURL)},
+		"bus.store":                      filepath.Join(dir, "bus"),
+		"bus.listen":                     busListen,
+		"listen":                         listen,
+		"receiver.listen":                "127.0.0.1:0",
+		"services.plum.suites":           []string{"shipped:plum", "shipped:plum-providers"},
+		"services.plum.standby.schedule": schedule,
 	}
 	for _, color := range plumbline.Colors() {
 		if once {
 			overrides["services.plum.environments."+string(color)+".vars.in_time"] = storyInTime.String()
 		}
 	}
+	accounts := filepath.Join(dir, accountsDir)
+	if err := s.WriteSecrets(accounts); err != nil {
+		return nil, err
+	}
+	maps.Copy(overrides, s.Settings(accounts))
 	config, warnings, err := configs.Load(configs.Source{
 		File: configs.DefaultFile, Data: configs.Default, Environ: []string{"PLUM_CLIENT_SECRET=" + client.Secret}, Overrides: overrides,
 	})

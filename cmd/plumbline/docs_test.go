@@ -119,6 +119,7 @@ func commandConfig(t *testing.T, s *stage) string {
 	file := filepath.Join(t.TempDir(), "plumbline.yaml")
 	text := strings.NewReplacer("../suites/plum", "shipped:plum", "http://127.0.0.1:8081", s.sandbox.BlueURL, "http://127.0.0.1:8082", s.sandbox.GreenURL,
 		"127.0.0.1:8081", hostOf(s.sandbox.BlueURL), "127.0.0.1:8082", hostOf(s.sandbox.GreenURL),
+		"http://127.0.0.1:8093", s.sandbox.ProvidersURL, "../data/accounts", s.accounts,
 		"store: ../data", "url: "+s.daemon.BusURL(), "  listen: 127.0.0.1:4222\n", "").Replace(string(configs.Default))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,6 +28,7 @@ const (
 // sandboxFlags are what the sandbox command is told.
 type sandboxFlags struct {
 	blue, green, front, control string
+	providers, accounts         string
 	gate, bus, service          string
 	rate                        float64
 	version                     string
@@ -38,7 +40,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "two colors of Plum behind a switch, with users, to try plumbline on",
 		Long: `Serves two colors of Plum over one store, a switch in front of them that obeys the gate of a daemon alone, users who
-never stop, and a control to break things with. The secret of the API client comes from ` + sandboxSecretName + `; a control beyond
+never stop, providers with an account for each color, and a control to break things with. The secret of the API client comes from ` + sandboxSecretName + `; a control beyond
 loopback needs ` + sandboxControlToken + `, and a gate that wants a token ` + sandboxGateToken + `.`,
 		Example: "  PLUM_CLIENT_SECRET=… plumbline sandbox --gate http://127.0.0.1:8080",
 		Args:    arguments(),
@@ -49,6 +51,8 @@ loopback needs ` + sandboxControlToken + `, and a gate that wants a token ` + sa
 	flags.StringVar(&f.green, "green", "127.0.0.1:8082", "`ADDRESS` of green")
 	flags.StringVar(&f.front, "switch", "127.0.0.1:8090", "`ADDRESS` of the switch")
 	flags.StringVar(&f.control, "control", "127.0.0.1:8091", "`ADDRESS` of the control")
+	flags.StringVar(&f.providers, "providers", "127.0.0.1:8093", "`ADDRESS` of the simulated providers")
+	flags.StringVar(&f.accounts, "accounts", "data/accounts", "`DIRECTORY` that gets the secrets of the accounts at the providers, a file each")
 	flags.StringVar(&f.gate, "gate", "http://127.0.0.1:8080", "`URL` of the daemon whose gate the switch obeys")
 	flags.StringVar(&f.bus, "bus", "", "`URL` of the bus that hears of switches (default: as --config says)")
 	flags.StringVar(&f.service, "service", "plum", "`NAME` of the service at the gate")
@@ -75,7 +79,7 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	announcer := &announcer{options: daemon.BusOptions(address), service: f.service}
 	defer announcer.close()
 	s, err := sandbox.Start(ctx, sandbox.Options{
-		Blue: f.blue, Green: f.green, Switch: f.front, Control: f.control, Rate: f.rate, Rand: rand.Reader,
+		Blue: f.blue, Green: f.green, Switch: f.front, Control: f.control, Providers: f.providers, Rate: f.rate, Rand: rand.Reader,
 		Client: sandbox.Client{ID: sandboxClient, Secret: secret}, ControlToken: a.Getenv(sandboxControlToken),
 		Releases: map[plumbline.Color]plumbline.Release{plumbline.Blue: {Version: f.version}, plumbline.Green: {Version: f.version}},
 		Gate:     sandbox.HTTPGate(nil, f.gate, f.service, a.Getenv(sandboxGateToken)),
@@ -89,7 +93,10 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	fmt.Fprintf(a.Err, "blue %s, green %s, switch %s, control %s\n", s.BlueURL, s.GreenURL, s.SwitchURL, s.ControlURL)
+	if err := s.WriteSecrets(f.accounts); err != nil {
+		return errors.Join(&exit{exitUsage, fmt.Errorf("--accounts %s: %w", f.accounts, err)}, s.Close())
+	}
+	fmt.Fprintf(a.Err, "blue %s, green %s, switch %s, control %s, providers %s\n", s.BlueURL, s.GreenURL, s.SwitchURL, s.ControlURL, s.ProvidersURL)
 	watching := background(ctx, s.Switch.Watch)
 	users := func() {}
 	if f.rate > 0 {

@@ -66,7 +66,7 @@ func (a *app) playStory(ctx context.Context, s *stage) error {
 	st := &story{stage: s, asked: map[string]time.Time{}}
 	verdicts := background(ctx, st.collect)
 	defer verdicts()
-	for _, act := range []func(context.Context) error{st.halted, st.promoted, st.standby, st.promotedAgain, st.rolledBack, st.enoughUsers} {
+	for _, act := range []func(context.Context) error{st.halted, st.outage, st.recovered, st.standby, st.promotedAgain, st.rolledBack, st.enoughUsers} {
 		bounded, cancel := context.WithTimeoutCause(ctx, actTimeout, fmt.Errorf("the story stood still for %s", actTimeout))
 		err := act(bounded)
 		cancel()
@@ -129,88 +129,6 @@ func (s *story) wayBack(now time.Time) string {
 		return "no standby was asked yet"
 	}
 	return fmt.Sprintf("standby: %s %s", s.standbyWas, ago(s.standbyAt, now))
-}
-
-// halted: a release with an empty catalogue and a broken credential fails, and traffic stays.
-func (s *story) halted(ctx context.Context) error {
-	s.log.say("plum", "blue is live with %s, green is idle, users are ordering", firstVersion)
-	v, err := s.release(ctx, plumbline.Green, badVersion, sandbox.Faults{EmptyCatalogue: true, BrokenWorkdayCredential: true})
-	if err != nil {
-		return err
-	}
-	if v.Passed() || v.Cause != plumbline.CauseChecks {
-		return fmt.Errorf("%s is %s (%s), want a fail by its checks", badVersion, v.Outcome, v.Reason)
-	}
-	gate, err := s.decided(ctx, plumbline.Green, badVersion)
-	if err != nil {
-		return err
-	}
-	if gate.Gate != plumbline.GateClosed || s.sandbox.Switch.Live() != plumbline.Blue {
-		return fmt.Errorf("the gate is %s and %s is live, want closed and blue", gate.Gate, s.sandbox.Switch.Live())
-	}
-	s.log.say("halted", "the gate of green is closed, traffic stays on blue")
-	return nil
-}
-
-// promoted: a good release passes, traffic moves, and the new live color is asked again.
-func (s *story) promoted(ctx context.Context) error {
-	if err := s.releaseAndMove(ctx, plumbline.Green, goodVersion); err != nil {
-		return err
-	}
-	_, err := s.await(ctx, plumbline.Green, plumbline.TriggerSwitched, true)
-	return err
-}
-
-// standby: the old color is asked at once, and again by the clock.
-func (s *story) standby(ctx context.Context) error {
-	for range 2 {
-		if _, err := s.await(ctx, plumbline.Blue, plumbline.TriggerStandby, true); err != nil {
-			return err
-		}
-	}
-	s.log.say("standby", "blue was asked again by the clock: a rollback to %s would take seconds", firstVersion)
-	return nil
-}
-
-// promotedAgain: the next release goes onto the former standby.
-func (s *story) promotedAgain(ctx context.Context) error {
-	if err := s.releaseAndMove(ctx, plumbline.Blue, nextVersion); err != nil {
-		return err
-	}
-	if _, err := s.await(ctx, plumbline.Blue, plumbline.TriggerSwitched, true); err != nil {
-		return err
-	}
-	_, err := s.await(ctx, plumbline.Green, plumbline.TriggerStandby, true)
-	return err
-}
-
-// rolledBack: the live color turns slow, a run finds it, and the switch follows the advice.
-func (s *story) rolledBack(ctx context.Context) error {
-	if err := s.sandbox.Blue.SetFaults(sandbox.Faults{Slow: sandbox.Wait(storySlow)}); err != nil {
-		return err
-	}
-	s.log.say("trouble", "blue turns slow under its users")
-	v, err := s.ask(ctx, plumbline.Event{Kind: plumbline.EventRequested, Color: plumbline.Blue, Reason: "users say it is slow"})
-	if err != nil {
-		return err
-	}
-	if v.Passed() {
-		return fmt.Errorf("the slow live color passed, want a fail")
-	}
-	return s.moved(ctx, plumbline.Green)
-}
-
-// enoughUsers waits until the users have asked often enough for a zero to mean something.
-func (s *story) enoughUsers(ctx context.Context) error {
-	if _, err := s.await(ctx, plumbline.Green, plumbline.TriggerSwitched, true); err != nil {
-		return err
-	}
-	for s.sandbox.Traffic.Stats().Sent < leastRequests {
-		if err := rest(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *story) releaseAndMove(ctx context.Context, color plumbline.Color, version string) error {

@@ -152,7 +152,7 @@ func (s *story) conclude(a *app) error {
 	}
 	s.mu.Unlock()
 	moves, users := s.log.switches(), s.sandbox.Traffic.Stats()
-	promotions, rollbacks, halted := 0, 0, 0
+	promotions, rollbacks, halted := 0, 0, map[plumbline.Attribution]int{}
 	for _, m := range moves {
 		if m.Reason == plumbline.ReasonRollback {
 			rollbacks++
@@ -173,23 +173,24 @@ func (s *story) conclude(a *app) error {
 			word = style.Dim("superseded")
 		}
 		if v.Trigger == plumbline.TriggerRelease && !v.Passed() {
-			halted++
+			halted[v.Attribution]++
 		}
 		fmt.Fprintf(out, "%-12s %-6s %-9s %s %8.2f  %d of %d passed\n", v.Release.Version, v.Color, v.Trigger, word,
 			t.seconds(), v.Counts.Passed, v.Counts.Total())
 	}
+	ownFault, shared := halted[plumbline.AttributedRelease], halted[plumbline.AttributedShared]
 	failed := style.Green(fmt.Sprint(users.Failed))
 	if users.Failed > 0 {
 		failed = style.Red(fmt.Sprint(users.Failed))
 	}
-	fmt.Fprintf(out, "\nverdicts              %d\nhalted releases       %d\npromotions            %d\nrollbacks             %d\nuser requests         %d (p50 %s, p99 %s)\nfailed user requests  %s\n",
-		len(told), halted, promotions, rollbacks, users.Sent, ms(users.P50), ms(users.P99), failed)
+	fmt.Fprintf(out, "\nverdicts              %d\nhalted releases       %d (%d its own fault, %d a provider's)\npromotions            %d\nrollbacks             %d\nuser requests         %d (p50 %s, p99 %s)\nfailed user requests  %s\n",
+		len(told), ownFault+shared, ownFault, shared, promotions, rollbacks, users.Sent, ms(users.P50), ms(users.P99), failed)
 	for _, f := range users.Failures {
 		fmt.Fprintf(out, "  %s %s on %s: %s\n", f.At.Format("15:04:05.000"), f.Errand, f.Color, f.Reason)
 	}
 	fmt.Fprint(a.Out, out.String())
-	if len(told) < 5 || halted != 1 || promotions != 2 || rollbacks != 1 || users.Sent < leastRequests || users.Failed != 0 {
-		return &exit{exitFail, fmt.Errorf("the story went otherwise: want at least 5 verdicts, 1 halted release, 2 promotions, 1 rollback, %d user requests and none failed", leastRequests)}
+	if len(told) < 5 || ownFault != 1 || shared != 1 || promotions != 2 || rollbacks != 1 || users.Sent < leastRequests || users.Failed != 0 {
+		return &exit{exitFail, fmt.Errorf("the story went otherwise: want at least 5 verdicts, a release halted by its own fault and one by a provider's, 2 promotions, 1 rollback, %d user requests and none failed", leastRequests)}
 	}
 	return nil
 }
