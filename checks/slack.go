@@ -171,6 +171,9 @@ func slackRuling(q *inquiry, x *exchange, method, code, more string) error {
 	case code != "":
 		return troublef(plumbline.ClassProtocol, "%s answered %s, which the catalogue has nothing of", method, q.quote(code, 100))
 	}
+	if x.status == http.StatusOK {
+		return troublef(plumbline.ClassProtocol, "%s answered neither that all is well nor an error", method)
+	}
 	return q.amiss(x, method)
 }
 

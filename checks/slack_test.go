@@ -60,6 +60,7 @@ func TestSlackCatalogue(t *testing.T) {
 		{name: "a redirect", replies: map[string]reply{"/api/auth.test": {status: 302, header: http.Header{"Location": {"https://login.example.com/x?y"}}}},
 			class: plumbline.ClassMisconfig, tier: plumbline.TierReach, reason: "redirects to login.example.com", unconfirmed: true},
 		{name: "an error of tomorrow", replies: who(`{"ok":false,"error":"brand_new"}`), class: plumbline.ClassProtocol, tier: plumbline.TierReach, reason: "nothing of"},
+		{name: "nothing of what it answers", replies: who(`{}`), class: plumbline.ClassProtocol, tier: plumbline.TierReach, reason: "neither that all is well nor an error", unconfirmed: true},
 		{name: "no JSON", replies: who(`{"ok":tr`), class: plumbline.ClassProtocol, tier: plumbline.TierReach, reason: "no JSON"},
 		{name: "no rows", replies: map[string]reply{"/api/conversations.list": {body: `{"ok":true,"channels":[]}`}}, class: plumbline.ClassEmptyData, tier: plumbline.TierPermission, reason: "without a row"},
 	}
