@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -212,8 +214,13 @@ func (letters) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// closedAddress is where nobody listens. Linux has millions of loopback hosts: on one of its own nobody begins to.
 func closedAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+mathrand.N(254), mathrand.N(255), 1+mathrand.N(254))
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
