@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -49,12 +50,21 @@ const tries = 3
 // insist tries again what was lost on the way, a few times.
 func insist(ctx context.Context, try func() error) (err error) {
 	for range tries {
-		err = try()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, jetstream.ErrNoHeartbeat) && !errors.Is(err, errGap) {
+		if err = try(); !lost(err) || !pause(ctx, retryWait) {
 			return err
 		}
 	}
 	return err
+}
+
+// lost says whether there was no answer. Nobody answers for a moment for a consumer that was just made on another server.
+func lost(err error) bool {
+	for _, e := range []error{context.DeadlineExceeded, jetstream.ErrNoHeartbeat, nats.ErrNoResponders, errGap} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 type promptStream struct{ jetstream.Stream }

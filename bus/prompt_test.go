@@ -93,3 +93,23 @@ func TestLostQuestionsAreAskedAgain(t *testing.T) {
 		})
 	}
 }
+
+// In a cluster, the same event from two daemons at once is a conflict for the second as long as the first is on its way to
+// the replicas. It isn't for long.
+func TestAConflictOfTheMomentIsTriedAgain(t *testing.T) {
+	b := connect(t, embedded(t)) // has no streams: this test answers for one
+	answers := []string{`{"error":{"code":409,"err_code":10158,"description":"duplicate message id is in process"}}`,
+		`{"stream":"PLUMBLINE_EVENTS","seq":7,"duplicate":true}`}
+	asked := 0
+	sub, err := b.Conn().Subscribe("plumbline.event.plum", func(m *nats.Msg) {
+		_ = m.Respond([]byte(answers[min(asked, 1)])) // if it is lost, the test says so
+		asked++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Unsubscribe()
+	if e, err := b.Publish(t.Context(), release("1")); err != nil || e.Sequence != 7 {
+		t.Errorf("sequence %d, %v, want 7 at the second try", e.Sequence, err)
+	}
+}

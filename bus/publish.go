@@ -24,6 +24,10 @@ var errNoAnswer = errors.New("the bus didn't answer")
 // codeOneASubject is the server's refusal of a second message on a write-once subject; of a full stream, too.
 const codeOneASubject jetstream.ErrorCode = 10077
 
+// codeUnderWay is a cluster's answer to a second message with an id whose first is on its way to the replicas, of another
+// publisher or of an earlier try: soon it is a duplicate, or the first was lost.
+const codeUnderWay jetstream.ErrorCode = 10158
+
 // persist publishes until the stream acknowledged. Tries share the message id, so that the stream holds one message.
 func (b *Bus) persist(ctx context.Context, m *nats.Msg, id string, options ...jetstream.PublishOpt) (ack *jetstream.PubAck, err error) {
 	options = append(options, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
@@ -59,7 +63,7 @@ func (b *Bus) repeat(ctx context.Context, try func(context.Context) error) error
 func final(err error) bool {
 	var answer *jetstream.APIError
 	if errors.As(err, &answer) {
-		return answer.Code != 503 && answer.Code != 500 || answer.ErrorCode == codeOneASubject
+		return answer.Code != 503 && answer.Code != 500 && answer.ErrorCode != codeUnderWay || answer.ErrorCode == codeOneASubject
 	}
 	for _, e := range []error{nats.ErrConnectionClosed, nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
 		jetstream.ErrKeyNotFound, jetstream.ErrMsgNotFound, jetstream.ErrInvalidKey, jetstream.ErrObjectNotFound} {
