@@ -25,6 +25,11 @@ type court struct {
 	runs   int
 }
 
+// What is in time here, and what isn't: a busy machine is no slow color.
+var inTime = map[string]any{"in_time": "2s"}
+
+const tooSlow = sandbox.Wait(2500 * time.Millisecond)
+
 func newCourt(t *testing.T, s *sandbox.Sandbox) *court {
 	t.Helper()
 	accounts := t.TempDir()
@@ -66,8 +71,8 @@ func (c *court) judge(trigger plumbline.Trigger, color plumbline.Color, at, vers
 		run = fmt.Sprintf("run-%d", c.runs)
 	}
 	plan := plumbline.Plan{Run: run, Service: "plum", Color: color, Trigger: trigger, Release: plumbline.Release{Version: version},
-		Site: plumbline.Site{Service: "plum", Color: color, URL: at},
-		Live: plumbline.Site{Service: "plum", Color: color.Other(), URL: c.urls[color.Other()]}}
+		Site: plumbline.Site{Service: "plum", Color: color, URL: at, Vars: inTime},
+		Live: plumbline.Site{Service: "plum", Color: color.Other(), URL: c.urls[color.Other()], Vars: inTime}}
 	for _, s := range c.suites {
 		if s.Answers(trigger) {
 			plan.Checks = append(plan.Checks, s.Checks...)
@@ -130,7 +135,7 @@ func TestEveryFaultIsCaughtByACriticalCheck(t *testing.T) {
 		{fault: "empty_catalogue", faults: sandbox.Faults{EmptyCatalogue: true}, want: map[plumbline.Trigger]string{
 			plumbline.TriggerRelease: "plum-smoke/catalogue lists vouchers: failed",
 			plumbline.TriggerStandby: "plum-consistency/every catalogue has vouchers: failed"}},
-		{fault: "slow", faults: sandbox.Faults{Slow: sandbox.Wait(sandbox.DefaultSlow)}, want: map[plumbline.Trigger]string{
+		{fault: "slow", faults: sandbox.Faults{Slow: tooSlow}, want: map[plumbline.Trigger]string{
 			plumbline.TriggerSwitched: "plum-smoke/balance answers in time: failed: latency",
 			plumbline.TriggerStandby:  "plum-smoke/catalogue answers in time: failed: latency"}},
 		{fault: "errors", faults: sandbox.Faults{Errors: true}, want: map[plumbline.Trigger]string{

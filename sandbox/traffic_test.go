@@ -33,7 +33,7 @@ func allOpen(context.Context, plumbline.Color, plumbline.Purpose, string) (plumb
 
 func TestNoUserNoticesASwitch(t *testing.T) {
 	s := start(t, sandbox.Options{Gate: allOpen, Rate: 300})
-	if err := s.Blue.SetConfig(sandbox.Config{TokenTTL: sandbox.Wait(2 * time.Second)}); err != nil {
+	if err := s.Blue.SetConfig(sandbox.Config{TokenTTL: sandbox.Wait(20 * time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	stats := during(t, s, func() {
