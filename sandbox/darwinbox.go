@@ -29,7 +29,14 @@ type darwinboxSim struct {
 
 	mu       sync.Mutex
 	accounts map[plumbline.Color]DarwinboxAccount
-	tokens   map[string]plumbline.Color
+	tokens   map[string]darwinboxToken
+	harmed   int // how often it was asked to do more than read
+}
+
+// A darwinboxToken is whose a token is, and until when it is good.
+type darwinboxToken struct {
+	color plumbline.Color
+	until time.Time
 }
 
 // Failures of Darwinbox. Those that aren't a status of HTTP come with 200.
@@ -38,13 +45,19 @@ const (
 	darwinboxPassword  = "wrong_password"
 	darwinboxForbidden = "forbidden"
 	darwinboxNoRows    = "no_rows"
+	darwinboxOthers    = "another_employee"
 	darwinboxThrottled = "throttled"
 	darwinboxPage      = "maintenance"
 	darwinboxEmployee  = "E042"
+
+	darwinboxTokenTTL = time.Hour
 )
 
+// darwinboxDataset is who else is in the dataset.
+var darwinboxDataset = []string{"E007", "E019", "E101"}
+
 func newDarwinbox(clock func() time.Time, random io.Reader) *darwinboxSim {
-	d := &darwinboxSim{clock: clock, random: random, limit: bucket{most: 50, per: time.Second}, accounts: map[plumbline.Color]DarwinboxAccount{}, tokens: map[string]plumbline.Color{}}
+	d := &darwinboxSim{clock: clock, random: random, limit: bucket{most: 50, per: time.Second}, accounts: map[plumbline.Color]DarwinboxAccount{}, tokens: map[string]darwinboxToken{}}
 	for _, color := range plumbline.Colors() {
 		d.accounts[color] = DarwinboxAccount{Username: "plum-" + string(color), Password: secretOf(random), APIKey: secretOf(random), DatasetKey: secretOf(random),
 			Code: secretOf(random), ClientSecret: secretOf(random), Employee: darwinboxEmployee}
@@ -55,11 +68,15 @@ func newDarwinbox(clock func() time.Time, random io.Reader) *darwinboxSim {
 func (d *darwinboxSim) account(color plumbline.Color) DarwinboxAccount { return d.accounts[color] }
 
 func (d *darwinboxSim) patterns() []string {
-	return []string{"POST /masterapi/employee", "POST /oauth/v1token"}
+	return append([]string{"POST /masterapi/employee", "POST /oauth/v1token"}, darwinboxOrders...)
 }
 
+// darwinboxOrders are endpoints that do more than read, and must never be asked to find out whether all is well.
+var darwinboxOrders = []string{"POST /importapi/", "POST /leavesactionapi/leaveaction", "POST /leavesactionapi/importleave", "POST /AttendancePunchesApi",
+	"POST /attendanceDataApi/backdatedattendance", "POST /hrfileApi/"}
+
 func (d *darwinboxSim) faults() []string {
-	return []string{darwinboxRejected, darwinboxPassword, darwinboxForbidden, darwinboxNoRows, darwinboxThrottled, darwinboxPage, providerOutage}
+	return []string{darwinboxRejected, darwinboxPassword, darwinboxForbidden, darwinboxNoRows, darwinboxOthers, darwinboxThrottled, darwinboxPage, providerOutage}
 }
 
 func (d *darwinboxSim) set(color plumbline.Color, fault string) error {
@@ -99,6 +116,11 @@ func (d *darwinboxSim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 	case fault == darwinboxForbidden:
 		http.Error(w, "Forbidden", http.StatusForbidden)
+	case r.URL.Path != "/masterapi/employee":
+		d.mu.Lock()
+		d.harmed++
+		d.mu.Unlock()
+		writeJSON(w, http.StatusOK, map[string]any{"status": 1, "message": "Successfully updated"})
 	default:
 		d.employees(w, r, color, fault)
 	}
@@ -109,7 +131,10 @@ func (d *darwinboxSim) who(r *http.Request) plumbline.Color {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if token := r.Header.Get("TOKEN"); token != "" {
-		return d.tokens[token]
+		if is := d.tokens[token]; d.clock().Before(is.until) {
+			return is.color
+		}
+		return ""
 	}
 	user, password, _ := r.BasicAuth()
 	for _, color := range slices.Sorted(maps.Keys(d.accounts)) {
@@ -129,8 +154,14 @@ func (d *darwinboxSim) employees(w http.ResponseWriter, r *http.Request, color p
 	account := d.account(color)
 	err := json.NewDecoder(r.Body).Decode(&asked)
 	rows := []map[string]string{}
-	if slices.Contains(asked.Employees, account.Employee) && fault != darwinboxNoRows {
-		rows = append(rows, map[string]string{"employee_id": account.Employee, "first_name": "Canary"})
+	for _, id := range append(slices.Clone(darwinboxDataset), account.Employee) {
+		wanted := len(asked.Employees) == 0 || slices.Contains(asked.Employees, id) // without a filter, everybody
+		if fault == darwinboxOthers {
+			wanted = id != account.Employee
+		}
+		if wanted && fault != darwinboxNoRows {
+			rows = append(rows, map[string]string{"employee_id": id, "first_name": "Canary"})
+		}
 	}
 	switch {
 	case err != nil:
@@ -162,7 +193,7 @@ func (d *darwinboxSim) token(w http.ResponseWriter, r *http.Request) {
 			if len(d.tokens) > maxTokens {
 				clear(d.tokens)
 			}
-			d.tokens[token] = color
+			d.tokens[token] = darwinboxToken{color, d.clock().Add(darwinboxTokenTTL)}
 			d.mu.Unlock()
 			_, _ = io.WriteString(w, token)
 			return

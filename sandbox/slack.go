@@ -26,10 +26,12 @@ type SlackAccount struct {
 type slackSim struct {
 	clock  func() time.Time
 	broken faulty
+	limit  bucket
 
 	mu       sync.Mutex
 	accounts map[plumbline.Color]SlackAccount
 	posted   map[string]string // messages by ts
+	last     int               // number of the last message
 }
 
 const (
@@ -51,7 +53,7 @@ const (
 )
 
 func newSlack(clock func() time.Time, random io.Reader) *slackSim {
-	s := &slackSim{clock: clock, posted: map[string]string{}, accounts: map[plumbline.Color]SlackAccount{}}
+	s := &slackSim{clock: clock, limit: bucket{most: 50, per: time.Second}, posted: map[string]string{}, accounts: map[plumbline.Color]SlackAccount{}}
 	for _, color := range plumbline.Colors() {
 		s.accounts[color] = SlackAccount{Team: slackTeam, Channel: slackChannel, Token: "xoxb-" + secretOf(random),
 			Webhook: "/services/" + slackTeam + "/B02" + strings.ToUpper(string(color)) + "/" + secretOf(random)}
@@ -135,11 +137,9 @@ func (s *slackSim) method(w http.ResponseWriter, r *http.Request, method string)
 	switch {
 	case fault == slackOutage:
 		http.Error(w, "upstream connect error", http.StatusServiceUnavailable)
-	case fault == slackThrottled:
+	case fault == slackThrottled, !s.limit.take(s.clock()):
 		w.Header().Set("Retry-After", "30")
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusTooManyRequests)
-		_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
+		writeJSON(w, http.StatusTooManyRequests, map[string]any{"ok": false, "error": "ratelimited"})
 	case token == "":
 		fail("not_authed")
 	case color == "":
@@ -188,8 +188,22 @@ func (s *slackSim) serve(w http.ResponseWriter, r *http.Request, method, fault s
 		}
 		ok(map[string]any{map[string]string{"conversations.list": "channels", "users.list": "members"}[method]: rows})
 	case "chat.postMessage":
+		wrong := ""
+		switch {
+		case r.PostFormValue("channel") != slackChannel:
+			wrong = "channel_not_found"
+		case fault == slackNotMember:
+			wrong = "not_in_channel"
+		case r.PostFormValue("text") == "":
+			wrong = "no_text"
+		}
+		if wrong != "" {
+			writeJSON(w, http.StatusOK, map[string]any{"ok": false, "error": wrong})
+			return
+		}
 		s.mu.Lock()
-		ts := fmt.Sprintf("%d.%06d", s.clock().Unix(), len(s.posted))
+		s.last++
+		ts := fmt.Sprintf("%d.%06d", s.clock().Unix(), s.last)
 		if s.posted[ts] = r.PostFormValue("text"); len(s.posted) > maxLinks {
 			clear(s.posted)
 		}

@@ -33,7 +33,7 @@ func form(token string) http.Header {
 }
 
 func TestSlackSimulator(t *testing.T) {
-	s := newSlack(time.Now, rand.Reader)
+	s := newSlack(ticking(), rand.Reader)
 	blue, green := s.account(plumbline.Blue), s.account(plumbline.Green)
 	if blue.Token == green.Token || blue.Webhook == green.Webhook {
 		t.Fatal("both colors have one account")
@@ -47,6 +47,11 @@ func TestSlackSimulator(t *testing.T) {
 	}
 	if got := call("xoxb-nobody", "auth.test", ""); got != `OK {"error":"invalid_auth","ok":false}` {
 		t.Errorf("with a wrong token: %s", got)
+	}
+	for body, want := range map[string]string{"channel=C99&text=hello": "channel_not_found", "channel=" + slackChannel: "no_text"} {
+		if got := call(green.Token, "chat.postMessage", body); got != `OK {"error":"`+want+`","ok":false}` {
+			t.Errorf("a message as %s: %s", body, got)
+		}
 	}
 	for _, fault := range s.faults() {
 		before := call(blue.Token, "auth.test", "")
@@ -73,6 +78,12 @@ func TestSlackSimulator(t *testing.T) {
 	}
 	if got := asked(t, s, "POST", green.Webhook+"x", `{"text":""}`, nil); got != "Forbidden invalid_token" {
 		t.Errorf("a webhook that there isn't: %s", got)
+	}
+	still := newSlack(func() time.Time { return time.Unix(1_780_000_000, 0) }, rand.Reader)
+	for i := range still.limit.most + 1 {
+		if got := asked(t, still, "POST", "/api/auth.test", "", form("xoxb-nobody")); strings.HasPrefix(got, "Too Many Requests ") != (i == still.limit.most) {
+			t.Fatalf("request %d of a second: %s", i+1, got)
+		}
 	}
 	s.set("", slackOutage)
 	if got := asked(t, s, "GET", "/api/v2.0.0/current", "", nil); !strings.Contains(got, `"title":"Trouble with connecting to Slack"`) {

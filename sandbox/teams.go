@@ -30,7 +30,7 @@ type teamsSim struct {
 
 	mu       sync.Mutex
 	accounts map[plumbline.Color]TeamsAccount
-	posted   int // cards
+	posted   []string // texts of the last cards
 }
 
 const (
@@ -39,6 +39,9 @@ const (
 	teamsRole     = "Team.ReadBasic.All"
 	teamsTokenTTL = time.Hour
 	teamsWorkflow = "/workflows/"
+	teamsCard     = "application/vnd.microsoft.card.adaptive"
+	maxTeamsCard  = 28 << 10
+	maxPosted     = 100
 )
 
 // Failures, by the words of the provider or of what is wrong.
@@ -47,6 +50,7 @@ const (
 	teamsExpiredSecret = "7000222"
 	teamsNoApp         = "700016"
 	teamsNoTenant      = "90002"
+	teamsBadTenant     = "900023"
 	teamsNoRole        = "no_role"
 	teamsForbidden     = "forbidden"
 	teamsInvalidToken  = "invalid_token"
@@ -73,7 +77,7 @@ func (t *teamsSim) patterns() []string {
 }
 
 func (t *teamsSim) faults() []string {
-	return []string{teamsWrongSecret, teamsExpiredSecret, teamsNoApp, teamsNoTenant, teamsNoRole, teamsForbidden, teamsInvalidToken, teamsThrottled,
+	return []string{teamsWrongSecret, teamsExpiredSecret, teamsNoApp, teamsNoTenant, teamsBadTenant, teamsNoRole, teamsForbidden, teamsInvalidToken, teamsThrottled,
 		teamsFlowOff, teamsFlowGone, teamsFlowTenant, teamsOtherCard, providerOutage}
 }
 
@@ -115,7 +119,7 @@ func (t *teamsSim) login(w http.ResponseWriter, r *http.Request) {
 	switch fault := t.broken.of(color); {
 	case fault == providerOutage:
 		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
-	case slices.Contains([]string{teamsExpiredSecret, teamsNoApp, teamsNoTenant, teamsWrongSecret}, fault):
+	case slices.Contains([]string{teamsExpiredSecret, teamsNoApp, teamsNoTenant, teamsBadTenant, teamsWrongSecret}, fault):
 		refuse(fault)
 	case account.ClientSecret == "":
 		refuse(teamsNoApp)
@@ -188,12 +192,43 @@ func (t *teamsSim) workflow(w http.ResponseWriter, r *http.Request) {
 	case fault == teamsThrottled:
 		w.Header().Set("Retry-After", "10")
 		graphError(w, http.StatusTooManyRequests, "WorkflowRunActionsThrottled", "Too many requests.")
-	case fault == teamsOtherCard:
-		graphError(w, http.StatusBadRequest, teamsOtherCard, "The input body for the trigger doesn't match its schema.")
 	default:
-		t.mu.Lock()
-		t.posted++
-		t.mu.Unlock()
-		w.WriteHeader(http.StatusAccepted)
+		t.post(w, r, fault)
 	}
+}
+
+// post takes a message with an adaptive card, and says nothing of what becomes of it.
+func (t *teamsSim) post(w http.ResponseWriter, r *http.Request, fault string) {
+	var message struct {
+		Type        string `json:"type"`
+		Attachments []struct {
+			ContentType string `json:"contentType"`
+			Content     struct {
+				Type string `json:"type"`
+				Body []struct {
+					Text string `json:"text"`
+				} `json:"body"`
+			} `json:"content"`
+		} `json:"attachments"`
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxTeamsCard+1))
+	if len(body) > maxTeamsCard {
+		graphError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is larger than 28 KB.")
+		return
+	}
+	if err != nil || json.Unmarshal(body, &message) != nil || fault == teamsOtherCard || message.Type != "message" || len(message.Attachments) == 0 ||
+		message.Attachments[0].ContentType != teamsCard || message.Attachments[0].Content.Type != "AdaptiveCard" {
+		graphError(w, http.StatusBadRequest, teamsOtherCard, "The input body for trigger 'manual' of type 'Request' did not match its schema definition.")
+		return
+	}
+	text := ""
+	for _, block := range message.Attachments[0].Content.Body {
+		text += block.Text
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.posted = append(t.posted, text); len(t.posted) > maxPosted {
+		t.posted = t.posted[1:]
+	}
+	w.WriteHeader(http.StatusAccepted)
 }
