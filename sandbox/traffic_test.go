@@ -32,7 +32,7 @@ func allOpen(context.Context, plumbline.Color, plumbline.Purpose, string) (plumb
 }
 
 func TestNoUserNoticesASwitch(t *testing.T) {
-	s := start(t, sandbox.Options{Gate: allOpen, Rate: 300})
+	s := start(t, sandbox.Options{Gate: allOpen, Rate: 150})
 	if err := s.Blue.SetConfig(sandbox.Config{TokenTTL: sandbox.Wait(20 * time.Second)}); err != nil {
 		t.Fatal(err)
 	}
