@@ -21,7 +21,7 @@ var law = map[string][]string{
 	"daemon":         {"bus", "checks", "configs", "evidence", "gate", "reporters", "runner", "suites", "worker", "console"},
 	"sandbox":        {"daemon"},
 	"internal/sim":   {"daemon", "bus", "worker", "runner", "gate"},
-	"internal/chaos": {"daemon"},
+	"internal/chaos": {"daemon", "bus"},
 	"cmd/plumbline":  {"*"},
 }
 
