@@ -34,7 +34,7 @@ const (
 )
 
 // few is how many seeds are played unless somebody wants more.
-const few = 40
+const few = 12
 
 // TestSeeds plays many seeds, on all processors.
 func TestSeeds(t *testing.T) {
