@@ -34,7 +34,7 @@ const (
 )
 
 // few is how many seeds are played unless somebody wants more.
-const few = 12
+const few = 40
 
 // TestSeeds plays many seeds, on all processors.
 func TestSeeds(t *testing.T) {
