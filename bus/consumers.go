@@ -70,7 +70,11 @@ func (b *Bus) letterReader(durable string) reader {
 // daemons may call it at once.
 func (b *Bus) EnsureReaders(ctx context.Context, r Readers) error {
 	for _, want := range b.readers(r) {
-		if _, err := b.durable(ctx, want); err != nil {
+		err := b.repeat(ctx, func(ctx context.Context) error {
+			_, err := b.durable(ctx, want)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("consumer %s of stream %s: %w", want.config.Durable, want.stream, err)
 		}
 	}

@@ -24,13 +24,14 @@ import (
 type fortress struct {
 	*testing.T
 	url, seeds string
+	tls        bus.TLS
 	daemon     *bus.Bus
 }
 
 var fortressRoles = []string{"validator", "admin", "release", "switch", "auditor", "operator"}
 
-// emptyFortress starts a server with these accounts.
-func emptyFortress(t *testing.T, accounts string, change ...func(*server.Options)) *fortress {
+// newSeeds makes users for these accounts.
+func newSeeds(t *testing.T, accounts string) *fortress {
 	t.Helper()
 	f := &fortress{T: t, seeds: t.TempDir()}
 	users := &strings.Builder{}
@@ -41,6 +42,13 @@ func emptyFortress(t *testing.T, accounts string, change ...func(*server.Options
 	}
 	f.write("users.conf", users.String())
 	f.write("accounts.conf", accounts)
+	return f
+}
+
+// emptyFortress starts a server with these accounts.
+func emptyFortress(t *testing.T, accounts string, change ...func(*server.Options)) *fortress {
+	t.Helper()
+	f := newSeeds(t, accounts)
 	f.write("node.conf", fmt.Sprintf("server_name: one\nlisten: \"127.0.0.1:-1\"\njetstream {store_dir: %q, sync_interval: always}\ninclude accounts.conf\n", store(t)))
 	f.url = stock(t, func(o *server.Options) {
 		*o = *must(server.ProcessConfigFile(filepath.Join(f.seeds, "node.conf")))(t)
@@ -75,7 +83,7 @@ func (f *fortress) write(name, text string) {
 // bus connects as plumbline's own programs do.
 func (f *fortress) bus(role string) *bus.Bus {
 	f.Helper()
-	b := must(bus.Connect(f.Context(), bus.Options{URL: f.url, Credentials: filepath.Join(f.seeds, role), InboxPrefix: "_INBOX_" + role}))(f.T)
+	b := must(bus.Connect(f.Context(), bus.Options{URL: f.url, TLS: f.tls, Credentials: filepath.Join(f.seeds, role), InboxPrefix: "_INBOX_" + role}))(f.T)
 	f.Cleanup(b.Close)
 	return b
 }

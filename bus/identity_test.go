@@ -65,6 +65,12 @@ func (a *authority) demanding(name string) *tls.Config {
 	return must(server.GenTLSConfig(&server.TLSConfigOpts{CertFile: a.file(name + ".pem"), KeyFile: a.file(name + ".key"), CaFile: a.file("ca.pem"), Verify: true}))(a.t)
 }
 
+// showing is what a server shows, whoever asks.
+func (a *authority) showing(name string) *tls.Config {
+	a.sign(name)
+	return must(server.GenTLSConfig(&server.TLSConfigOpts{CertFile: a.file(name + ".pem"), KeyFile: a.file(name + ".key")}))(a.t)
+}
+
 func TestBothSidesShowCertificates(t *testing.T) {
 	ours, theirs := newAuthority(t), newAuthority(t)
 	ours.sign("client")

@@ -36,7 +36,11 @@ func (b *Bus) Provision(ctx context.Context, r Readers, correct bool) (pieces []
 		pieces = append(pieces, piece)
 	}
 	for _, want := range b.readers(r) {
-		piece, err := b.provisionReader(ctx, want)
+		var piece Piece
+		err := b.repeat(ctx, func(ctx context.Context) (err error) {
+			piece, err = b.provisionReader(ctx, want)
+			return err
+		})
 		if err != nil {
 			return pieces, fmt.Errorf("consumer %s of stream %s: %w", want.config.Durable, want.stream, err)
 		}

@@ -66,7 +66,7 @@ func final(err error) bool {
 		return answer.Code != 503 && answer.Code != 500 && answer.ErrorCode != codeUnderWay || answer.ErrorCode == codeOneASubject
 	}
 	for _, e := range []error{nats.ErrConnectionClosed, nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
-		jetstream.ErrKeyNotFound, jetstream.ErrMsgNotFound, jetstream.ErrInvalidKey, jetstream.ErrObjectNotFound} {
+		jetstream.ErrKeyNotFound, jetstream.ErrMsgNotFound, jetstream.ErrInvalidKey, jetstream.ErrObjectNotFound, errNotProvisioned} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -41,17 +41,26 @@ func (b *Bus) Record(ctx context.Context, service string) (plumbline.Record, uin
 	return r, m.Sequence, err
 }
 
-// CreateRecord writes the first record of a service and returns its revision. The error wraps ErrConflict if there is one.
+// CreateRecord writes the first record of a service and returns its revision. The error wraps ErrConflict if there is one,
+// which can be read then: a cluster refuses a second one before its leader gives out the first.
 func (b *Bus) CreateRecord(ctx context.Context, r plumbline.Record) (uint64, error) {
-	revision, err := b.putRecord(ctx, r, 0)
-	if !errors.Is(err, ErrConflict) {
-		return revision, err
+	for {
+		revision, err := b.putRecord(ctx, r, 0)
+		if !errors.Is(err, ErrConflict) {
+			return revision, err
+		}
+		m, get := b.recordMessage(ctx, r.Service)
+		switch {
+		case get == nil && deleted(m.Header):
+			return b.putRecord(ctx, r, m.Sequence)
+		case !errors.Is(get, ErrNoRecord) || !pause(ctx, applyWait):
+			return 0, err
+		}
 	}
-	if m, get := b.recordMessage(ctx, r.Service); get == nil && deleted(m.Header) {
-		return b.putRecord(ctx, r, m.Sequence)
-	}
-	return 0, err
 }
+
+// applyWait is how long a cluster is given to apply what it has agreed upon, before it is asked again.
+const applyWait = 20 * time.Millisecond
 
 // UpdateRecord replaces the record of this revision and returns the next one. The error wraps ErrConflict if the record
 // has another revision; that may be the caller's own, when the answer to an earlier try was lost.

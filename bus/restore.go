@@ -77,7 +77,7 @@ func (b *Bus) mayRestore(ctx context.Context, backup Backup) error {
 		}
 	}
 	for _, name := range known {
-		_, err := b.js.Stream(ctx, name)
+		_, err := b.streamConfig(ctx, name)
 		switch {
 		case err == nil:
 			there = append(there, name)

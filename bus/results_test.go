@@ -209,6 +209,18 @@ func TestSuiteStore(t *testing.T) {
 		t.Errorf("%d other bytes came back", len(got))
 	}
 	store := must(must(jetstream.New(b.Conn()))(t).ObjectStore(t.Context(), "PLUMBLINE_SUITES"))(t)
+	if got := must(store.GetBytes(t.Context(), digest))(t); !bytes.Equal(got, data) {
+		t.Errorf("a stock client gets %d other bytes", len(got))
+	}
+	if err := store.Delete(t.Context(), digest); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PutSuite(t.Context(), digest, data); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(b.Suite(t.Context(), digest))(t); !bytes.Equal(got, data) {
+		t.Errorf("after it was removed and kept again, %d other bytes came back", len(got))
+	}
 	must(store.PutBytes(t.Context(), digest, []byte("forged")))(t)
 	if got, err := b.Suite(t.Context(), digest); err == nil || got != nil {
 		t.Errorf("forged bytes: %q, %v", got, err)

@@ -1,13 +1,17 @@
 package bus
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -27,9 +31,46 @@ func (b *Bus) PutSuite(ctx context.Context, digest string, data []byte) error {
 		if _, err := store.GetInfo(ctx, digest); !errors.Is(err, jetstream.ErrObjectNotFound) {
 			return err
 		}
-		_, err := store.Put(ctx, jetstream.ObjectMeta{Name: digest}, bytes.NewReader(data))
-		return err
+		return b.putObject(ctx, digest, data)
 	})
+}
+
+// suiteChunk is the size in bytes of the messages that an object is made of.
+const suiteChunk = 128 << 10
+
+// putObject writes an object as the client's own call does, except that it removes nothing: of several daemons at once, the
+// first one's is there afterwards, and a user who may only write can do it.
+func (b *Bus) putObject(ctx context.Context, name string, data []byte) error {
+	bucket := b.names.suites()
+	sum := sha256.Sum256(data)
+	info := jetstream.ObjectInfo{
+		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: suiteChunk}},
+		Bucket:     bucket, NUID: uuid.NewString(), Size: uint64(len(data)), ModTime: b.options.Now().UTC(),
+		Digest: "SHA-256=" + base64.URLEncoding.EncodeToString(sum[:]),
+	}
+	for chunk := range slices.Chunk(data, suiteChunk) {
+		info.Chunks++
+		m := &nats.Msg{Subject: "$O." + bucket + ".C." + info.NUID, Data: chunk}
+		if _, err := b.js.PublishMsg(ctx, m, jetstream.WithMsgID(fmt.Sprintf("%s.%d", info.NUID, info.Chunks))); err != nil {
+			return err
+		}
+	}
+	body, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	m := &nats.Msg{Subject: "$O." + bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name)), Data: body}
+	var before uint64
+	if removed, err := b.last(ctx, "OBJ_"+bucket, m.Subject); err == nil {
+		before = removed.Sequence
+	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return err
+	}
+	_, err = b.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(before))
+	if isWrongSequence(err) {
+		return nil // a digest has one content
+	}
+	return err
 }
 
 // Suite reads what PutSuite kept, and verifies it. The error wraps ErrNoSuite if nothing is there.

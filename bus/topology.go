@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -103,9 +104,8 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (go
 		return got, false, errNotProvisioned
 	}
 	for _, attempt := range attempts(want) {
-		var stream jetstream.Stream
-		if stream, err = b.js.CreateStream(ctx, attempt); err == nil {
-			return stream.CachedInfo().Config, true, nil
+		if got, err = b.createStream(ctx, attempt); err == nil {
+			return got, true, nil
 		}
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another daemon was faster
 			got, err = b.streamConfig(ctx, want.Name)
@@ -120,6 +120,27 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (go
 		err = fmt.Errorf("the bus didn't answer, or this user may not create streams: %w", err)
 	}
 	return want, false, err
+}
+
+// createStream tries until the server says yes or no.
+func (b *Bus) createStream(ctx context.Context, config jetstream.StreamConfig) (got jetstream.StreamConfig, err error) {
+	var refused error
+	err = b.repeat(ctx, func(ctx context.Context) error {
+		stream, err := b.js.CreateStream(ctx, config)
+		var no *jetstream.APIError
+		switch {
+		case err == nil:
+			got = stream.CachedInfo().Config
+		case errors.As(err, &no) && no.Code != http.StatusServiceUnavailable:
+			refused = err
+			return nil
+		}
+		return err
+	})
+	if refused != nil {
+		err = refused
+	}
+	return got, err
 }
 
 // attempts are the ways to make a stream, best first: an older server knows no persist mode, a small disk has no room to
@@ -137,10 +158,22 @@ func attempts(want jetstream.StreamConfig) []jetstream.StreamConfig {
 	return all
 }
 
-func (b *Bus) streamConfig(ctx context.Context, name string) (jetstream.StreamConfig, error) {
-	stream, err := b.js.Stream(ctx, name)
-	if err != nil {
-		return jetstream.StreamConfig{}, err
+// streamConfig asks until somebody answers: a cluster that begins, or lost a leader, takes its time.
+func (b *Bus) streamConfig(ctx context.Context, name string) (config jetstream.StreamConfig, err error) {
+	var none error
+	err = b.repeat(ctx, func(ctx context.Context) error {
+		stream, err := b.js.Stream(ctx, name)
+		switch {
+		case noJetStream(err):
+			none = err
+			return nil
+		case err == nil:
+			config = stream.CachedInfo().Config
+		}
+		return err
+	})
+	if none != nil {
+		err = none
 	}
-	return stream.CachedInfo().Config, nil
+	return config, err
 }

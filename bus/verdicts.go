@@ -57,7 +57,7 @@ func (b *Bus) publishVerdict(ctx context.Context, v plumbline.Verdict, messageID
 	case err != nil && (!errors.As(err, &answer) || answer.ErrorCode != codeOneASubject):
 		return stored, false, err
 	}
-	there, err := b.last(ctx, b.names.verdicts(), m.Subject) // a duplicate says nothing of what the stream holds
+	there, err := b.refusedFor(ctx, m.Subject) // a duplicate says nothing of what the stream holds
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		err = ErrStoreFull
 	}
@@ -69,6 +69,20 @@ func (b *Bus) publishVerdict(ctx context.Context, v plumbline.Verdict, messageID
 	}
 	stored, err = decodeVerdict(there.Data)
 	return stored, false, err
+}
+
+// applyMost is how long a cluster may take to give out a verdict because of which it refused another.
+const applyMost = 2 * time.Second
+
+// refusedFor reads the verdict on a subject that takes no other. A cluster refuses before its leader gives it out.
+func (b *Bus) refusedFor(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	for waited := time.Duration(0); ; waited += applyWait {
+		m, err := b.last(ctx, b.names.verdicts(), subject)
+		clustered := b.conn.ConnectedClusterName() != ""
+		if !errors.Is(err, jetstream.ErrMsgNotFound) || !clustered || waited >= applyMost || !pause(ctx, applyWait) {
+			return m, err
+		}
+	}
 }
 
 // verdictMessage folds a verdict to fit, and gives it with its message. One that is far from the limit is encoded once.

@@ -41,8 +41,12 @@ type compose struct {
 }
 
 func readCompose(t *testing.T) compose {
+	return readComposeOf(t, "docker-compose.yml", "nats", "daemon-1", "daemon-2", "sandbox")
+}
+
+func readComposeOf(t *testing.T, file string, services ...string) compose {
 	t.Helper()
-	data, err := os.ReadFile("../docker-compose.yml")
+	data, err := os.ReadFile(filepath.Join("..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +54,7 @@ func readCompose(t *testing.T) compose {
 	if err := yaml.Unmarshal(data, &c); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"nats", "daemon-1", "daemon-2", "sandbox"} {
+	for _, name := range services {
 		if _, there := c.Services[name]; !there {
 			t.Fatalf("no service %s", name)
 		}
@@ -89,7 +93,8 @@ func composeConfig(t *testing.T, c compose) *configs.Config {
 		t.Error("the settings take no secret from /run/secrets")
 	}
 	local = accountsHere(t, local)
-	config, warnings, err := configs.Load(configs.Source{File: "plumbline.yaml", Data: []byte(local)})
+	environ := environHere(t, c, dir)
+	config, warnings, err := configs.Load(configs.Source{File: "plumbline.yaml", Data: []byte(local), Environ: environ})
 	warnings = slices.DeleteFunc(warnings, func(warning strictyaml.Problem) bool { // providers that are simulated have no certificates
 		return strings.Contains(warning.Error(), "the secret travels to sandbox:8093 in clear")
 	})
@@ -97,6 +102,21 @@ func composeConfig(t *testing.T, c compose) *configs.Config {
 		t.Fatalf("%v, warnings %v", err, warnings)
 	}
 	return config
+}
+
+// environHere is the environment of a daemon, with what it has of files in a directory of the test.
+func environHere(t *testing.T, c compose, dir string) (environ []string) {
+	t.Helper()
+	for name, value := range c.Services["daemon-1"].Environment {
+		value = strings.ReplaceAll(value, "/run/secrets/", dir+"/")
+		if strings.HasSuffix(value, "/ca.pem") {
+			c.mounted(t, "daemon-1", value)
+			keysIn(t, dir)
+			value = filepath.Join(dir, "certificate.pem")
+		}
+		environ = append(environ, name+"="+value)
+	}
+	return environ
 }
 
 // accountsHere has the settings take what the sandbox writes to /accounts from files of the test.

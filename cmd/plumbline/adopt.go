@@ -41,7 +41,7 @@ func (a *app) adopt(ctx context.Context, service, live, version, reason string) 
 		return err
 	}
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	for {
 		record, revision, err := b.Record(ctx, service)

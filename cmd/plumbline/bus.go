@@ -23,7 +23,7 @@ func (a *app) busCommand() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  helpOrUnknown,
 	}
-	cmd.AddCommand(a.busUsersCommand(), a.busProvisionCommand(), a.busCheckCommand(), a.busBackupCommand(), a.busRestoreCommand())
+	cmd.AddCommand(a.busUsersCommand(), a.busCertificatesCommand(), a.busProvisionCommand(), a.busCheckCommand(), a.busBackupCommand(), a.busRestoreCommand())
 	return cmd
 }
 

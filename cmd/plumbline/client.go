@@ -18,11 +18,12 @@ import (
 	"github.com/plumbline-dev/plumbline/daemon"
 )
 
-// connectTimeout bounds how long a command waits for a connection, or until an event is stored; lookTimeout for all that it
-// wants to know.
+// connectTimeout bounds how long a command waits for a connection, lookTimeout for all that it wants to know, and
+// storeTimeout until something is stored: a cluster that lost a leader takes up to ten seconds to agree on the next.
 const (
 	connectTimeout = 5 * time.Second
 	lookTimeout    = 10 * time.Second
+	storeTimeout   = 20 * time.Second
 )
 
 var errNoAnswer = fmt.Errorf("no answer within %s", lookTimeout)
@@ -127,7 +128,7 @@ func parseColor(text string) (plumbline.Color, error) {
 
 // publish sends an event and says on standard error what became of it.
 func (a *app) publish(ctx context.Context, b *bus.Bus, e plumbline.Event) (plumbline.Event, error) {
-	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	sent, err := b.Publish(bounded, e)
 	var bad *bus.BadEvent

@@ -44,12 +44,14 @@ type composed struct {
 	Networks map[string]struct{ Aliases []string }
 }
 
-func readComposition(t *testing.T) *composition {
+func readComposition(t *testing.T) *composition { return readCompositionOf(t, "docker-compose.yml") }
+
+func readCompositionOf(t *testing.T, file string) *composition {
 	t.Helper()
 	c := &composition{t: t, dir: t.TempDir(), ports: map[string]string{}, variables: map[string]string{
 		"PLUM_CLIENT_SECRET": "a secret of the API client", "PLUM_GATE_TOKEN": "a token for the gate", "PLUM_CONTROL_TOKEN": "a token for the control",
 	}}
-	data, err := os.ReadFile("../../docker-compose.yml")
+	data, err := os.ReadFile(filepath.Join("../..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func (c *composition) url(service, port, path string) string {
 }
 
 var (
-	composedHost   = regexp.MustCompile(`\b(nats|sandbox|daemon):(\d{4})\b`)
+	composedHost   = regexp.MustCompile(`\b(nats(?:-\d)?|sandbox|daemon):(\d{4})\b`)
 	composedListen = regexp.MustCompile(`\b0\.0\.0\.0:(\d{4})\b`)
 	composedVar    = regexp.MustCompile(`\$\{([A-Z_]+):\?[^}]*\}`)
 )
@@ -176,6 +178,15 @@ func (c *composition) nats() {
 	natsServer(c.t, "127.0.0.1:"+port, command...)
 }
 
+// accounts waits until the sandbox has written them.
+func (c *composition) accounts() {
+	c.t.Helper()
+	until(c.t, "the accounts are there", func() bool {
+		_, err := os.Stat(filepath.Join(c.dir, "accounts", "acme-teams-green.client_secret")) // the last that is written
+		return err == nil
+	})
+}
+
 // ask sends a request with a token and returns the status and the body.
 func (c *composition) ask(method, url, token, body string) (int, []byte) {
 	c.t.Helper()
@@ -234,10 +245,7 @@ func TestCompose(t *testing.T) {
 	c := readComposition(t)
 	c.nats()
 	processes := []*child{c.up("sandbox")}
-	until(t, "the accounts are there", func() bool {
-		_, err := os.Stat(filepath.Join(c.dir, "accounts", "acme-teams-green.client_secret")) // the last that is written
-		return err == nil
-	})
+	c.accounts()
 	processes = append(processes, c.up("daemon-1"), c.up("daemon-2"))
 	for _, daemon := range []string{"daemon-1", "daemon-2"} {
 		if err := awaitReady(c.url(daemon, "8080", "/readyz")); err != nil {
