@@ -152,7 +152,10 @@ func (d *docs) load(t *testing.T, b block) string {
 
 // settings loads a configuration, or the part of one that isn't about a bus or services.
 func (d *docs) settings(t *testing.T, b block) {
-	text := "bus: {store: data}\n" + b.text
+	text := b.text
+	if !strings.HasPrefix(text, "bus:") {
+		text = "bus: {store: data}\n" + text
+	}
 	if !strings.Contains(text, "\nservices:") {
 		text += "services: {plum: {environments: {blue: {url: 'http://b.test'}, green: {url: 'http://g.test'}}, suites: [s]}}\n"
 	}
@@ -189,7 +192,7 @@ func (d *docs) command(t *testing.T, line string) {
 		t.Errorf("what is %q?", words[0])
 	case words[1] == "init", slices.Contains(words, "--watch"):
 		d.known(t, words[1:]) // writes here, or doesn't end
-	case words[1] == "serve", words[1] == "doctor", words[1] == "adopt", words[1] == "deadletters" && words[2] != "list":
+	case words[1] == "serve", words[1] == "doctor", words[1] == "adopt", words[1] == "deadletters" && words[2] != "list", words[1] == "bus":
 		d.known(t, words[1:]) // about something that isn't on the stage
 	case words[1] == "switched":
 		d.known(t, words[1:]) // the stage's switch alone says so
