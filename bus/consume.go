@@ -43,7 +43,7 @@ func (d *Delivery) Sequence() uint64 { return d.meta.Sequence.Stream }
 func (d *Delivery) At() time.Time { return d.meta.Timestamp.UTC() }
 
 // Deliveries is how often the message was delivered, this time included.
-func (d *Delivery) Deliveries() int { return int(d.meta.NumDelivered) }
+func (d *Delivery) Deliveries() int { return int(d.meta.NumDelivered) } // #nosec G115 -- a message isn't delivered 2^63 times
 
 // Working says that the message is being worked on: AckWait begins anew.
 func (d *Delivery) Working() error { return d.message.InProgress() }

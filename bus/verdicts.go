@@ -183,7 +183,7 @@ func (d *VerdictDelivery) At() time.Time { return d.meta.Timestamp.UTC() }
 func (d *VerdictDelivery) Sequence() uint64 { return d.meta.Sequence.Stream }
 
 // Deliveries is how often the verdict was delivered, this time included.
-func (d *VerdictDelivery) Deliveries() int { return int(d.meta.NumDelivered) }
+func (d *VerdictDelivery) Deliveries() int { return int(d.meta.NumDelivered) } // #nosec G115 -- a message isn't delivered 2^63 times
 
 // Working says that the verdict is being reported.
 func (d *VerdictDelivery) Working() error { return d.message.InProgress() }

@@ -310,7 +310,9 @@ func TestTokenEndpointsThatMisbehave(t *testing.T) {
 		"server error": {answering(503, "text/plain", clientSecret), true, "token endpoint /oauth/token answered 503, want 200", 503},
 		"no token":     {answering(200, "application/json", "{}"), true, "token endpoint /oauth/token answered without a token", 0},
 		"no JSON":      {answering(200, "application/json", "<html>"), true, "token endpoint /oauth/token answered without a token", 0},
-		"redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, true, "answered 307, want 200", 307},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, true, "answered 307, want 200", 307},
 		"gone": {func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			conn.Close()

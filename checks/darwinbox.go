@@ -48,7 +48,7 @@ func (b *Darwinbox) mayAsk(target *url.URL) error {
 }
 
 // DarwinboxTokenPath is where a code is exchanged.
-const DarwinboxTokenPath = "/oauth/v1token"
+const DarwinboxTokenPath = "/oauth/v1token" // #nosec G101 -- a path, no credential
 
 func (b *Darwinbox) credential(ctx context.Context, c *Connections, a *account, site plumbline.Site) (credential, error) {
 	if b.Code == nil {

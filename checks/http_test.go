@@ -155,10 +155,10 @@ func TestHostileAnswers(t *testing.T) {
 		"no answer":     {hijacked(""), "{post: /}", false, "POST URL/: connection closed waiting for headers"},
 		"no HTTP":       {hijacked("SSH-2.0-OpenSSH\r\n"), "{get: /}", false, "GET URL/: waiting for headers: net/http: HTTP/1.x transport connection broken: malformed HTTP"},
 		"query is kept": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, `{get: "/a?key=12345678"}`, false, "GET URL/a: timed out"},
-		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/b", 302) }, "{get: /a}", true, "status: got 302, want 2xx"},
-		"redirect wanted": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/b", 302) },
+		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/b", http.StatusFound) }, "{get: /a}", true, "status: got 302, want 2xx"},
+		"redirect wanted": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/b", http.StatusFound) },
 			"{get: /a, expect: {status: 302, headers.Location: /b}}", false, ""},
-		"redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a", 302) }, "{get: /a, follow: true}", true, "redirected more than 10 times"},
+		"redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a", http.StatusFound) }, "{get: /a, follow: true}", true, "redirected more than 10 times"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

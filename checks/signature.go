@@ -1,8 +1,9 @@
 package checks
 
 import (
+	"bytes"
 	"crypto/hmac"
-	"crypto/sha1"
+	"crypto/sha1" // #nosec G505 -- some providers sign with HMAC-SHA-1, which isn't broken; it is asked for by name
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -110,6 +111,9 @@ func (r *reader) hmac(n *yaml.Node, p signatureParameters, sig *signature) {
 
 // wrong says why what arrived isn't signed by the secret.
 func (sig *signature) wrong(header http.Header, body []byte, at time.Time, secret string) string {
+	if len(bytes.Trim(sig.key(secret), "\x00")) == 0 { // a sum is the same with zeros at the end of its key
+		return "signature: its secret is empty, so that anybody could have signed it"
+	}
 	switch sig.kind {
 	case signedLikeSlack:
 		stamp := header.Get("X-Slack-Request-Timestamp")
@@ -138,11 +142,11 @@ func (sig *signature) wrong(header http.Header, body []byte, at time.Time, secre
 func (sig *signature) of(body []byte, id, stamp, secret string) string {
 	switch sig.kind {
 	case signedLikeSlack:
-		return "v0=" + hex.EncodeToString(sumOf(sha256.New, []byte(secret), "v0:", stamp, ":", string(body)))
+		return "v0=" + hex.EncodeToString(sumOf(sha256.New, sig.key(secret), "v0:", stamp, ":", string(body)))
 	case signedByStandard:
-		return "v1," + base64.StdEncoding.EncodeToString(sumOf(sha256.New, standardKey(secret), id, ".", stamp, ".", string(body)))
+		return "v1," + base64.StdEncoding.EncodeToString(sumOf(sha256.New, sig.key(secret), id, ".", stamp, ".", string(body)))
 	}
-	sum := sumOf(sig.hash, []byte(secret), string(body))
+	sum := sumOf(sig.hash, sig.key(secret), string(body))
 	if sig.base64 {
 		return sig.prefix + base64.StdEncoding.EncodeToString(sum)
 	}
@@ -187,14 +191,15 @@ func sumOf(h func() hash.Hash, key []byte, parts ...string) []byte {
 	return mac.Sum(nil)
 }
 
-// standardKey is the key within whsec_BASE64; a secret that isn't written so is the key itself.
-func standardKey(secret string) []byte {
-	if encoded, is := strings.CutPrefix(secret, "whsec_"); is {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil {
-			return key
+// key is what a secret signs with: of standard webhooks what stands in whsec_BASE64, if it is written so.
+func (sig *signature) key(secret string) []byte {
+	key := []byte(secret)
+	if encoded, is := strings.CutPrefix(secret, "whsec_"); is && sig.kind == signedByStandard {
+		if decoded, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			key = decoded
 		}
 	}
-	return []byte(secret)
+	return key
 }
 
 // skewed says what is wrong with when something was signed: old signatures may be replayed.

@@ -21,6 +21,8 @@ func FuzzSignature(f *testing.F) {
 	f.Add(uint8(2), "secret", "", "", "sha256="+hex.EncodeToString(sumOf(sha256.New, []byte("secret"), string(body))), body)
 	f.Add(uint8(3), "secret", "", "", base64.StdEncoding.EncodeToString(sumOf(sha256.New, []byte("secret"), string(body))), body)
 	f.Add(uint8(0), "", "-1", "", "v0= v0= v0=", []byte(nil))
+	f.Add(uint8(1), "whsec_", stamp, "msg_1", "v1,"+base64.StdEncoding.EncodeToString(sumOf(sha256.New, nil, "msg_1.", stamp, ".", string(body))), body)
+	f.Add(uint8(2), "", "", "", "sha256="+hex.EncodeToString(sumOf(sha256.New, nil, string(body))), body)
 	f.Fuzz(func(t *testing.T, kind uint8, secret, stamp, id, signed string, body []byte) {
 		sig := []*signature{
 			{kind: signedLikeSlack, hash: sha256.New}, {kind: signedByStandard, hash: sha256.New},
@@ -35,6 +37,9 @@ func FuzzSignature(f *testing.F) {
 		header.Set("Webhook-Id", id)
 		if sig.wrong(header, body, at, secret) != "" {
 			return
+		}
+		if secret == "" || secret == "whsec_" {
+			t.Error("what anybody can sign is accepted")
 		}
 		if sig.wrong(header, append([]byte("x"), body...), at, secret) == "" {
 			t.Error("another body is accepted with the same signature")
@@ -65,6 +70,25 @@ func TestWhatIsSignedIsTaken(t *testing.T) {
 		}
 		if sig.wrong(header, body, at, "whsec_b3RoZXI=") == "" || sig.wrong(header, append([]byte(" "), body...), at, "whsec_c2VjcmV0") == "" {
 			t.Errorf("%+v takes another secret, or another body", sig)
+		}
+	}
+}
+
+// A secret that was put together of nothing is one that everybody knows.
+func TestWhatAnybodyCanSignIsRefused(t *testing.T) {
+	at, body := time.Unix(1_780_000_000, 0), []byte(`{"delivered":true}`)
+	for secret, signings := range map[string][]*signature{
+		"":                 {{kind: signedLikeSlack}, {kind: signedByStandard}, {kind: signedByHMAC, hash: sha256.New, header: "X-Signature"}},
+		"whsec_":           {{kind: signedByStandard}},
+		"whsec_AAAAAAAA":   {{kind: signedByStandard}},
+		"\x00\x00\x00\x00": {{kind: signedLikeSlack}},
+	} {
+		for _, sig := range signings {
+			header := http.Header{}
+			sig.put(header, body, "run1", at, secret)
+			if wrong := sig.wrong(header, body, at, secret); wrong != "signature: its secret is empty, so that anybody could have signed it" {
+				t.Errorf("%s with secret %q: got %q", sig.kind, secret, wrong)
+			}
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 	samlBackdate = 5 * time.Minute  // so that a clock that lags behind ours doesn't find them early
 	samlAudience = "www.successfactors.com"
 	samlUserID   = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
-	samlBearer   = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	samlBearer   = "urn:oasis:names:tc:SAML:2.0:cm:bearer" // #nosec G101 -- a name of SAML, no credential
 	samlBasic    = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 	samlContext  = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 )

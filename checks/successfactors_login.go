@@ -18,7 +18,7 @@ import (
 const KindSuccessFactors = "successfactors"
 
 // SuccessFactorsToken is where the token endpoint is at every API server.
-const SuccessFactorsToken = "/oauth/token"
+const SuccessFactorsToken = "/oauth/token" // #nosec G101 -- a path, no credential
 
 // A SuccessFactors is a user of a company, who logs in with a SAML assertion that is signed here, or by Basic. The
 // connection's secret is the private key in PEM, or the password.

@@ -15,7 +15,7 @@ const (
 	soapNamespace    = "http://schemas.xmlsoap.org/soap/envelope/"
 	workdayNamespace = "urn:com.workday/bsvc"
 	wsseNamespace    = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
-	passwordText     = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText"
+	passwordText     = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText" // #nosec G101 -- a name of WS-Security, no credential
 )
 
 // A soapRequest is an envelope with who asks and what. The order of fields is the schema's, which Workday insists on.

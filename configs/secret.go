@@ -56,7 +56,7 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redact.Mark)
 // NewSecret is a secret that didn't come from a file of settings.
 func NewSecret(value string) Secret { return Secret{read: func() string { return value }} }
 
-const secretCure = "write {env: NAME} or {file: PATH}"
+const secretCure = "write {env: NAME} or {file: PATH}" // #nosec G101 -- how a reference is written, no credential
 
 // UnmarshalYAML takes a reference and refuses a secret that is written out, without repeating it.
 func (s *Secret) UnmarshalYAML(n *yaml.Node) error {

@@ -189,7 +189,7 @@ func webhookPoster(s SlackSettings, client *http.Client) func(context.Context, m
 			return &Error{Reason: "slack: the webhook is no URL"}
 		}
 		req.Header.Set("Content-Type", "application/json")
-		resp, err := client.Do(req)
+		resp, err := client.Do(req) // #nosec G704 -- the webhook of the configuration
 		if err != nil {
 			return classify(err, hide)
 		}

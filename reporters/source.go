@@ -165,8 +165,7 @@ func segments(reason string, labels map[string]*yaml.Node, parity bool) []segmen
 		}
 		different := parity && strings.HasPrefix(part, "$")
 		if n := len(all); n > 0 && label == "" && all[n-1].label != "" && !different {
-			label = all[n-1].label // a value that has a semicolon in it, or more about the same
-			all[n-1].text += "; " + part
+			all[n-1].text += "; " + part // a value that has a semicolon in it, or more about the same
 			continue
 		}
 		all = append(all, segment{label, part})

@@ -51,7 +51,7 @@ func saying(green, blue func(int, plumbline.Ask) (plumbline.Answer, error)) *wit
 var (
 	outage  = plumbline.Answer{Class: plumbline.ClassOutage}
 	refused = plumbline.Failf("answered 503, want 200")
-	away    = fmt.Errorf("connection refused: %w", plumbline.ErrUnreached)
+	errAway = fmt.Errorf("connection refused: %w", plumbline.ErrUnreached)
 )
 
 // ofBoth is a plan that is held against blue.
@@ -78,9 +78,9 @@ func TestWhoseFault(t *testing.T) {
 	}{
 		"blue passes":              {saying(always(outage, refused), nil), nil, plumbline.AttributedRelease, 1},
 		"blue fails alike":         {saying(always(outage, refused), always(outage, refused)), nil, plumbline.AttributedShared, 1},
-		"blue can't be reached":    {saying(always(outage, refused), always(outage, away)), nil, plumbline.AttributedUnknown, 1},
-		"green can't, blue passes": {saying(always(plumbline.Answer{}, away), nil), nil, plumbline.AttributedRelease, 1},
-		"both can't":               {saying(always(plumbline.Answer{}, away), always(plumbline.Answer{}, away)), nil, plumbline.AttributedUnknown, 1},
+		"blue can't be reached":    {saying(always(outage, refused), always(outage, errAway)), nil, plumbline.AttributedUnknown, 1},
+		"green can't, blue passes": {saying(always(plumbline.Answer{}, errAway), nil), nil, plumbline.AttributedRelease, 1},
+		"both can't":               {saying(always(plumbline.Answer{}, errAway), always(plumbline.Answer{}, errAway)), nil, plumbline.AttributedUnknown, 1},
 		"blue fails otherwise":     {saying(always(outage, refused), always(plumbline.Answer{Class: plumbline.ClassCredential}, refused)), nil, plumbline.AttributedUnknown, 1},
 		"the same place":           {&witness{alike: true, say: saying(always(outage, refused), always(outage, refused)).say}, nil, plumbline.AttributedUnknown, 1},
 		"green passes":             {saying(nil, always(outage, refused)), nil, "", 0},
@@ -191,7 +191,7 @@ func TestWaitingForASharedFailure(t *testing.T) {
 		"it goes on":          {saying(always(outage, refused), always(outage, refused)), plumbline.Failed, plumbline.AttributedShared, 60 * time.Second},
 		"blue is fine":        {saying(always(outage, refused), nil), plumbline.Failed, plumbline.AttributedRelease, 0},
 		"it is fine at once":  {saying(nil, nil), plumbline.Passed, "", 0},
-		"nobody can be asked": {saying(always(plumbline.Answer{}, away), always(plumbline.Answer{}, away)), plumbline.Errored, plumbline.AttributedUnknown, 0},
+		"nobody can be asked": {saying(always(plumbline.Answer{}, errAway), always(plumbline.Answer{}, errAway)), plumbline.Errored, plumbline.AttributedUnknown, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -48,7 +48,7 @@ func New(o Options) *Runner {
 		o.Redact = func(s string) string { return s }
 	}
 	if o.Jitter == nil {
-		o.Jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+		o.Jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d) } // #nosec G404 -- a pause that others needn't be unable to guess
 	}
 	r := &Runner{options: o, answers: map[answerKey]answered{}}
 	r.Limit(o.Concurrency, o.PerHost)

@@ -73,7 +73,7 @@ func Start(ctx context.Context, options Options) (*Sandbox, error) {
 	s, err := assemble(options, listeners)
 	if err != nil {
 		for _, l := range listeners {
-			l.Close()
+			_ = l.Close()
 		}
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 		if err != nil {
 			for _, open := range listeners {
-				open.Close()
+				_ = open.Close()
 			}
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
@@ -265,7 +265,7 @@ func (s *Sandbox) Close() error {
 		defer cancel()
 		for _, server := range []*http.Server{s.servers[2], s.servers[0], s.servers[1], s.servers[4], s.servers[3]} {
 			if server.Shutdown(ctx) != nil {
-				server.Close()
+				_ = server.Close()
 			}
 		}
 		s.cancel()

@@ -1,5 +1,7 @@
 package sandbox
 
+//lint:file-ignore ST1005 The words are those of SAP.
+
 import (
 	"crypto/x509"
 	"encoding/base64"

@@ -73,7 +73,7 @@ func NewTraffic(options TrafficOptions) (*Traffic, error) {
 	return &Traffic{url: options.URL, clock: options.Clock, interval: time.Duration(float64(time.Second) / options.Rate),
 		client: newClient(transport, requestTimeout), idle: transport.CloseIdleConnections,
 		session: session{client: options.Client},
-		random:  rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:16]))),
+		random:  rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:16]))), // #nosec G404 -- simulated people
 		prefix:  "traffic-" + hex.EncodeToString(seed[16:]),
 		placed:  make(chan placedOrder, 64), links: make(chan string, 64)}, nil
 }

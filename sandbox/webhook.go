@@ -175,7 +175,7 @@ func post(ctx context.Context, client *http.Client, address string, n notice, ke
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set(SignatureHeader, signature(body, key))
-	answer, err := client.Do(request)
+	answer, err := client.Do(request) // #nosec G704 -- whom who holds the control token named
 	if err != nil {
 		return err
 	}

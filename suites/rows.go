@@ -135,7 +135,7 @@ func (p *parser) rowFile(n *yaml.Node) ([]row, bool) {
 	case ".csv":
 		rows = p.csvRows(p.shown(full), data)
 	case ".json":
-		rows = p.jsonRows(n, p.shown(full), data)
+		rows = p.jsonRows(p.shown(full), data)
 	default:
 		p.wrong(n, "want a name that ends in .csv or .json", "each %s: rows come from CSV and JSON", n.Value)
 	}
@@ -201,7 +201,7 @@ func cell(text string) any {
 }
 
 // jsonRows reads a list of objects, or an object of objects by name.
-func (p *parser) jsonRows(n *yaml.Node, file string, data []byte) []row {
+func (p *parser) jsonRows(file string, data []byte) []row {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	keys, value, err := document(d, 1)
@@ -219,8 +219,8 @@ func (p *parser) jsonRows(n *yaml.Node, file string, data []byte) []row {
 	}
 	back := p.place
 	defer func() { p.place = back }()
-	p.file, n = file, &yaml.Node{Line: 1, Column: 1}
-	return p.rowsOf(n, keys, value)
+	p.file = file
+	return p.rowsOf(&yaml.Node{Line: 1, Column: 1}, keys, value)
 }
 
 // document reads a value, and the keys of the outermost object as they stand. A key that comes twice is an error: one of

@@ -59,7 +59,7 @@ func (a *app) makeUsers(dir string) error {
 		}
 		fmt.Fprintf(public, "NKEY_%s: %s\n", strings.ToUpper(role), name)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- seeds in it are for their owner alone
 		return usagef("%w", err)
 	}
 	for _, file := range append([]string{busUsersFile}, seedFiles()...) {
@@ -84,7 +84,7 @@ func seedFiles() (files []string) {
 
 // writeNew writes a file that isn't there, and says so.
 func (a *app) writeNew(file string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) // #nosec G304 -- the user says where it goes
 	if err != nil {
 		return usagef("%w", err)
 	}

@@ -10,5 +10,5 @@ func freeSpace(dir string) (free uint64, known bool) {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return 0, false
 	}
-	return uint64(stat.Bavail) * uint64(stat.Bsize), true
+	return uint64(stat.Bavail) * uint64(stat.Bsize), true // #nosec G115 -- a size of blocks is above zero
 }

@@ -88,7 +88,7 @@ func (d draft) write() error {
 		}
 	}
 	for _, name := range names {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { // #nosec G301 -- suites are source code, for whoever may see the project
 			return usagef("%w", err)
 		}
 		if err := create(name, d.files[name]); err != nil {
@@ -99,7 +99,7 @@ func (d draft) write() error {
 }
 
 func create(name, text string) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // #nosec G302 G304 -- suites are source code; the name is the user's own
 	if err != nil {
 		return err
 	}

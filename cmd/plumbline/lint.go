@@ -121,7 +121,7 @@ func sortPaths(paths []string) (suitePaths, settings []string, err error) {
 }
 
 func isConfiguration(path string) bool {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) // #nosec G304 -- a file that the user names
 	if err != nil {
 		return false
 	}

@@ -31,7 +31,7 @@ func (a *app) outlet(file string) (*outlet, error) {
 	o := &outlet{app: a}
 	if file != "" {
 		var err error
-		if o.file, err = os.Create(file); err != nil {
+		if o.file, err = os.Create(file); err != nil { // #nosec G304 -- a file that the user names
 			return nil, usagef("--output: %w", err)
 		}
 	}

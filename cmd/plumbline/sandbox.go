@@ -20,9 +20,9 @@ import (
 // The accounts of the sandbox, by the names of the environment variables that hold their secrets.
 const (
 	sandboxClient       = "plumbline"
-	sandboxSecretName   = "PLUM_CLIENT_SECRET"
+	sandboxSecretName   = "PLUM_CLIENT_SECRET" // #nosec G101 -- the name of a variable, no credential
 	sandboxControlToken = "PLUM_CONTROL_TOKEN"
-	sandboxGateToken    = "PLUM_GATE_TOKEN"
+	sandboxGateToken    = "PLUM_GATE_TOKEN" // #nosec G101 -- the name of a variable, no credential
 )
 
 // sandboxFlags are what the sandbox command is told.

@@ -69,5 +69,5 @@ func colored(w io.Writer, getenv func(string) string) bool {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && term.IsTerminal(int(f.Fd())) // #nosec G115 -- a file descriptor is a small number
 }

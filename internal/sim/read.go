@@ -23,7 +23,6 @@ type durable struct {
 	letters  map[uint64][]string  // reasons of dead letters, by the sequence of the event
 	started  map[string]int       // starts of runs
 	records  map[string]plumbline.Record
-	idle     map[string]string // consumers that still have something to do, and what
 }
 
 // written is a verdict and when the stream took it.

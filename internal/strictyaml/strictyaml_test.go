@@ -104,7 +104,7 @@ type settings struct {
 		Deep int `yaml:"deep"`
 	} `yaml:"inner"`
 	Shared  `yaml:",inline"`
-	private int
+	private int //lint:ignore U1000 a field that no document can name
 }
 
 type Shared struct {

@@ -34,13 +34,13 @@ func (s Style) Colored() bool { return s.colored }
 // IsTerminal says whether a person looks at the writer.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && term.IsTerminal(int(f.Fd())) // #nosec G115 -- a file descriptor is a small number
 }
 
 // Width is the number of columns of a terminal, and otherwise 100.
 func Width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 { // #nosec G115 -- a file descriptor is a small number
 			return width
 		}
 	}
