@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -19,35 +18,6 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/logging"
 	"github.com/plumbline-dev/plumbline/internal/redact"
 )
-
-// release is set when a release is built: -ldflags "-X main.release=0.1.0".
-var release = "0.1.0-dev"
-
-// version is the program's version, with the commit it was built from where that is known.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return release
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			return release + "+" + setting.Value[:12]
-		}
-	}
-	return release
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "the version of this program",
-		Args:  arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, "plumbline", version())
-			return err
-		},
-	}
-}
 
 func (a *app) serveCommand() *cobra.Command {
 	return &cobra.Command{
