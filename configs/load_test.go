@@ -241,7 +241,7 @@ func TestRefuses(t *testing.T) {
 		{"secret written out", valid + "connections: {a: {kind: bearer, token: hunter22}}", nil, "p.yaml:6:40: a secret that is written out is refused (write {env: NAME} or {file: PATH})"},
 		{"secret from two places", valid + "connections: {a: {kind: bearer, token: {env: X, file: y}}}", nil, "a secret from both env and file, want one of them"},
 		{"secret from nowhere", valid + "connections: {a: {kind: bearer, token: {}}}", nil, "a secret from nowhere"},
-		{"secret that isn't set", valid + "connections: {a: {kind: bearer, token: {env: X}}}", nil, "p.yaml:6:40: the environment variable X isn't set"},
+		{"secret that isn't set", valid + "connections: {a: {kind: bearer, token: {env: X}}}", nil, "p.yaml:6:40: the environment variable X isn't set (export X=…, or write {file: PATH})"},
 		{"secret for a name", valid + "connections: {a: {kind: bearer, token: {env: hunter22-secret}}}", nil, "env wants the name of an environment variable, not the secret"},
 		{"secret too short", valid + "connections: {a: {kind: bearer, token: {env: X}}}", []string{"X= abc "}, "a secret of 3 characters, want at least 4"},
 		{"secret file that isn't there", valid + "connections: {a: {kind: bearer, token: {file: /nowhere/x}}}", nil, "/nowhere/x: no such file or directory"},

@@ -107,7 +107,7 @@ func (l *loader) fetch(ref secretRef) (value, problem string) {
 		}
 		value, set := l.environment(ref.env)
 		if !set {
-			return "", fmt.Sprintf("the environment variable %s isn't set", ref.env)
+			return "", fmt.Sprintf("the environment variable %s isn't set (export %s=…, or write {file: PATH})", ref.env, ref.env)
 		}
 		return strings.TrimSpace(value), ""
 	}
