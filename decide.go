@@ -130,7 +130,7 @@ func (d *decision) promote() {
 	case last == nil && d.running():
 		d.wait(BecauseRunning, "%s is being validated", d.Release)
 	case last == nil:
-		d.close(BecauseNoVerdict, "there is no verdict about %s on %s", d.Release, d.Color)
+		d.close(BecauseNoVerdict, "%s", d.undecided())
 		d.next("plumbline validate %s %s", d.Service, d.Color)
 	case last.Outcome != Pass || last.Trigger != TriggerRelease && last.Trigger != TriggerManual:
 		d.Verdict = Fail
@@ -155,6 +155,15 @@ func (d *decision) promote() {
 		d.Verdict, d.Fresh = Pass, true
 		d.open(BecauseVerdict, "%s passed on %s: %s", d.Release, d.Color, last.Reason)
 	}
+}
+
+// undecided says that there is no verdict, and why the last one is none.
+func (d *decision) undecided() string {
+	reason := fmt.Sprintf("there is no verdict about %s on %s", d.Release, d.Color)
+	if _, about := d.state.LastAs(RoleIdle); about != "" {
+		reason += ": the last one was reached " + about
+	}
+	return reason
 }
 
 // running says whether a run about what the color runs was accepted and isn't decided.
@@ -230,11 +239,10 @@ func (d *decision) advise() {
 
 // verdictOf is the last verdict about what runs on the color, if it was reached in this role.
 func (d *decision) verdictOf(role Role) *VerdictRef {
-	last := d.state.Last
-	if last == nil || last.Deployment != d.state.Deployment || last.Role != role || last.Release != d.state.Release {
-		return nil
+	last, _ := d.state.LastAs(role)
+	if last != nil {
+		d.Run, d.ExpiresAt = last.Run, d.expiry(last)
 	}
-	d.Run, d.ExpiresAt = last.Run, d.expiry(last)
 	return last
 }
 

@@ -81,6 +81,23 @@ type ColorState struct {
 	Progress   map[string]RunStatus `json:"-"`
 }
 
+// LastAs is the last verdict, if it was reached about what the color runs now and in this role. Otherwise the text says
+// what it was about, and is empty if there is none.
+func (s ColorState) LastAs(role Role) (last *VerdictRef, about string) {
+	last = s.Last
+	switch {
+	case last == nil:
+		return nil, ""
+	case last.Release.Version != s.Release.Version:
+		return nil, "about " + orUnknown(last.Release)
+	case last.Release != s.Release || last.Deployment != s.Deployment:
+		return nil, "about an older deployment"
+	case last.Role != role:
+		return nil, "while it was " + string(last.Role)
+	}
+	return last, ""
+}
+
 // A PastRelease ran on a color before.
 type PastRelease struct {
 	Deployment uint64  `json:"deployment"`

@@ -134,10 +134,7 @@ func readiness(v serviceView, s term.Style) string {
 
 func statusRow(v serviceView, color plumbline.Color, now time.Time) []string {
 	state := v.Record.Colors[color]
-	last := "–"
-	if state.Last != nil {
-		last = fmt.Sprintf("%s (%s, %s)", state.Last.Outcome, state.Last.Trigger, ago(state.Last.FinishedAt, now))
-	}
+	last := lastVerdict(state, v.Record.RoleAt(color, now), now)
 	if n := len(state.Pending); n > 0 {
 		last += fmt.Sprintf(", %d running", n)
 	}
@@ -153,6 +150,18 @@ func statusRow(v serviceView, color plumbline.Color, now time.Time) []string {
 		return []string{string(color), role, release, last, "unknown", ""}
 	}
 	return []string{string(color), role, release, last, string(gate.Gate), gate.Reason}
+}
+
+// lastVerdict says what a verdict that no longer counts was about.
+func lastVerdict(state plumbline.ColorState, role plumbline.Role, now time.Time) string {
+	if state.Last == nil {
+		return "–"
+	}
+	detail := fmt.Sprintf("%s, %s", state.Last.Trigger, ago(state.Last.FinishedAt, now))
+	if _, about := state.LastAs(role); about != "" {
+		detail += ", " + about
+	}
+	return fmt.Sprintf("%s (%s)", state.Last.Outcome, detail)
 }
 
 func (a *app) runsCommand() *cobra.Command {
