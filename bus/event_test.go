@@ -228,6 +228,9 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	for _, over := range []int{0, 1} { // of the size up to which an event is read
+		f.Add(subject, "", "", deployed(plain)+strings.Repeat(" ", bus.MaxEvent+over-len(deployed(plain))))
+	}
 	f.Add(subject, "", "", deployed(plain))
 	f.Add(subject, "ce-id", "%61", plain)
 	f.Add(subject, "Content-Type", "application/cloudevents+json", envelope(bus.TypeSwitched, `{"service":"plum","to":"blue"}`))
