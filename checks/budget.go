@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"golang.org/x/time/rate"
 )
@@ -23,6 +24,21 @@ func (b Budget) limiter() *rate.Limiter {
 		burst = int(math.Ceil(b.PerSecond))
 	}
 	return rate.NewLimiter(rate.Limit(b.PerSecond), burst)
+}
+
+// Inherit goes on with the budgets of former connections: what an account has spent stays spent, unless it goes elsewhere or
+// has another budget by now. It is for before anything is asked.
+func (c *Connections) Inherit(former *Connections) {
+	if c == nil || former == nil {
+		return
+	}
+	for _, a := range c.list {
+		for _, before := range former.list {
+			if a.Account != "" && a.Account == before.Account && a.Kind == before.Kind && a.Budget == before.Budget && slices.Equal(a.Origins, before.Origins) {
+				a.limiter = before.limiter
+			}
+		}
+	}
 }
 
 // wait returns when the account may be used once more.

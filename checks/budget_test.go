@@ -161,3 +161,43 @@ func TestABudgetWithoutRoomIsToldAtOnce(t *testing.T) {
 		}
 	}, budgeted(checks.Connection{Name: "key", Kind: checks.Bearer, Secret: secretly("some-key")}, 0.1, 0))
 }
+
+// Connections that are made anew go on where the former were, unless the account is another one.
+func TestABudgetIsInherited(t *testing.T) {
+	key := checks.Connection{Name: "key", Kind: checks.Bearer, Secret: secretly("token-of-many"), Origins: []string{"http://green.plum"}}
+	former := budgeted(key, 0.1, 1)
+	for name, c := range map[string]struct {
+		next  checks.Connection
+		spent bool
+	}{
+		"the same":        {former, true},
+		"another name":    {checks.Connection{Name: "also", Account: "key", Kind: key.Kind, Secret: key.Secret, Origins: key.Origins, Budget: former.Budget}, true},
+		"another secret":  {budgeted(checks.Connection{Name: "key", Kind: key.Kind, Secret: secretly("token-of-many "), Origins: key.Origins}, 0.1, 1), true},
+		"another budget":  {budgeted(key, 0.1, 2), false},
+		"another place":   {budgeted(checks.Connection{Name: "key", Kind: key.Kind, Secret: key.Secret, Origins: []string{"http://green.plum", "http://blue.plum"}}, 0.1, 1), false},
+		"another account": {budgeted(checks.Connection{Name: "other", Kind: key.Kind, Secret: key.Secret, Origins: key.Origins}, 0.1, 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			(&tally{}).bubble(t, func(t *testing.T, clients checks.Clients) {
+				ask := func(clients checks.Clients, auth string) error {
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					defer cancel()
+					_, err := compile(t, clients, "{get: /, auth: "+auth+"}").Probe(ctx, askOf("http://green.plum"))
+					return err
+				}
+				if err := ask(clients, "key"); err != nil {
+					t.Fatal(err)
+				}
+				again := clients
+				again.Connections = checks.NewConnections([]checks.Connection{c.next}, clients.Transport, nil)
+				again.Connections.Inherit(clients.Connections)
+				if err := ask(again, c.next.Name); errors.Is(err, context.DeadlineExceeded) != c.spent {
+					t.Errorf("got %v, spent: %t", err, c.spent)
+				}
+			}, former)
+		})
+	}
+	var none *checks.Connections
+	none.Inherit(checks.NewConnections(nil, nil, nil))
+	checks.NewConnections(nil, nil, nil).Inherit(nil)
+}

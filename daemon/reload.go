@@ -50,6 +50,7 @@ func (c *crew) reload(ctx, taking context.Context, r reload) error {
 		next.accounts.Close()
 		return err
 	}
+	next.accounts.Inherit(former.accounts)
 	c.plans.replace(next)
 	c.gate.SetTokens(tokensOf(next.config))
 	c.worker.Runner.Limit(next.config.Limits.Concurrency, next.config.Limits.PerHost)
