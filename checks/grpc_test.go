@@ -28,7 +28,8 @@ func (h healthServer) Check(ctx context.Context, q *grpc_health_v1.HealthCheckRe
 	_ = grpc.SetTrailer(ctx, metadata.Pairs("x-cost", "3"))
 	switch md, _ := metadata.FromIncomingContext(ctx); q.GetService() {
 	case "slow":
-		<-ctx.Done()
+		<-ctx.Done() // which the server may notice before the client does
+		return nil, status.FromContextError(ctx.Err()).Err()
 	case "down":
 		return nil, status.Error(codes.Unavailable, "draining")
 	case "private":
