@@ -14,7 +14,7 @@ const Mark = "[redacted]"
 const MinLength = 4
 
 // A Redactor replaces secrets by Mark, in clear and in the encodings in which they travel: base64 at every alignment,
-// hex, URL, JSON, Go and HTML escapes. It is immutable and safe for concurrent use; nil changes nothing.
+// hex, URL, JSON, Go and HTML escapes, also where a text was cut within one and ends in an ellipsis. It is immutable and safe for concurrent use; nil changes nothing.
 //
 // Redact values before they are put into JSON: a secret that starts with n, met after a backslash, would otherwise
 // take the second half of an escape with it.
@@ -57,13 +57,14 @@ func (r *Redactor) String(s string) string {
 	}
 	var out strings.Builder
 	done := 0 // s[:done] is written
+	effort := leastEffort + effortPerByte*len(s)
 	for i := 0; i+MinLength <= len(s); i++ {
-		end := r.match(s, i)
+		end := r.match(s, i, &effort)
 		if end == 0 {
 			continue
 		}
-		for next := i + 1; next <= end && next+MinLength <= len(s); next++ {
-			end = max(end, r.match(s, next))
+		for next := i + 1; next <= end && end < len(s) && next+MinLength <= len(s); next++ {
+			end = max(end, r.match(s, next, &effort))
 		}
 		out.WriteString(s[done:i])
 		out.WriteString(Mark)
@@ -88,15 +89,56 @@ func (r *Redactor) Bytes(b []byte) []byte {
 	return b
 }
 
-// match is the end of the longest needle that begins at i, or 0.
-func (r *Redactor) match(s string, i int) int {
+// ellipsis ends a text that was cut, perhaps within a secret.
+const ellipsis = "…"
+
+// tellingLength is how much of a secret gives it away, however long it is.
+const tellingLength = 8
+
+// The number of bytes that are compared, in all. Who sends a secret that repeats itself, and a text of the same, would
+// otherwise make it grow with the square of their length.
+const (
+	leastEffort   = 64 << 10
+	effortPerByte = 64
+)
+
+// match is the end of the longest needle that begins at i, or of what a cut left of one, or 0. When the effort is used up it
+// is the end of the text: what is made of pieces of secrets is hidden whole.
+func (r *Redactor) match(s string, i int, effort *int) int {
 	start := [MinLength]byte{s[i], s[i+1], s[i+2], s[i+3]}
 	if h := hash(start); r.starts[h/64]&(1<<(h%64)) == 0 {
 		return 0
 	}
 	for _, needle := range r.needles[start] {
-		if strings.HasPrefix(s[i:], needle) {
-			return i + len(needle)
+		n := common(s[i:], needle)
+		if *effort -= n + 1; *effort < 0 {
+			return len(s)
+		}
+		if n == len(needle) {
+			return i + n
+		}
+		if n = cutOff(s[i:], n); n >= tellingLength || 2*n >= len(needle) {
+			return i + n
+		}
+	}
+	return 0
+}
+
+// common is the length of what two texts begin with.
+func common(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// cutOff is where a text was cut that has so many bytes in common with a needle, or 0. The needle may go on with what begins
+// like an ellipsis.
+func cutOff(s string, n int) int {
+	for back := 0; back < len(ellipsis) && back <= n; back++ {
+		if strings.HasPrefix(s[n-back:], ellipsis) {
+			return n - back
 		}
 	}
 	return 0

@@ -83,6 +83,10 @@ func TestString(t *testing.T) {
 		{"password of a URL", []string{"nats://me:hunter22@broker:4222"}, "hunter22", "[redacted]"},
 		{"line of a key", []string{"-----BEGIN X-----\nMIIBVgIBADANBgkqhkiG\n-----END X-----\n"}, "MIIBVgIBADANBgkqhkiG", "[redacted]"},
 		{"frame of a key", []string{"-----BEGIN PRIVATE X-----\nMIIBVgIBADANBgkqhkiG\n-----END X-----\n"}, "-----BEGIN PRIVATE X-----", "-----BEGIN PRIVATE X-----"},
+		{"cut within", []string{"hunter22"}, `waiting for "x", got "the hunter2…", as "hunter22…"`, `waiting for "x", got "the [redacted]…", as "[redacted]…"`},
+		{"cut within a long one", []string{"xoxb-1234567890-abcdefghij"}, "xoxb-123… xoxb-12…", "[redacted]… xoxb-12…"},
+		{"cut within base64", []string{"hunter22hunter33"}, "aHVudGVyMjJodW5…", "[redacted]…"},
+		{"no cut", []string{"hunter22"}, "hunter2, hunter2...", "hunter2, hunter2..."},
 		{"newline at the end of a file", []string{"hunter22\n"}, "hunter22", "[redacted]"},
 	}
 	for _, tt := range tests {
@@ -91,6 +95,18 @@ func TestString(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A stranger's answer may be a secret, too, and may be made to be looked for without end.
+func TestEffortIsBounded(t *testing.T) {
+	r := redact.New(strings.Repeat("a", 60_000) + "b")
+	text := "begins " + strings.Repeat("a", 1<<20)
+	if got := r.String(text + " ends"); len(got) > 4096 || !strings.HasSuffix(got, redact.Mark) {
+		t.Errorf("got %d bytes: %.60s", len(got), got)
+	}
+	if got := r.String(strings.Repeat("aaaa bbbb ", 100_000)); strings.Contains(got, redact.Mark) {
+		t.Errorf("got %.60s", got)
 	}
 }
 
@@ -155,6 +171,9 @@ func FuzzEncoded(f *testing.F) {
 					t.Errorf("%s: %q is left in %q", name, written, got)
 				}
 			}
+		}
+		if cut := secret[:len(secret)*3/4]; len(cut) >= redact.MinLength && isIn(r.String(before+" "+cut+"…"), cut+"…") {
+			t.Errorf("%q is left where the text was cut", cut)
 		}
 		for name, encode := range base64s {
 			whole := encode.EncodeToString([]byte(before + secret + after))
