@@ -48,7 +48,7 @@ func (b *Bus) AwaitCallbacks(ctx context.Context, address string, take func(data
 // HandCallback brings what arrived for an address to the daemon that waits for it, however it is connected. It repeats
 // until that daemon took it or ctx is done; the error wraps ErrNobodyWaits if none listens.
 func (b *Bus) HandCallback(ctx context.Context, address string, data []byte) error {
-	subject := b.names.callback(address)
+	subject, nobody := b.names.callback(address), false
 	for {
 		attempt, cancel := context.WithTimeout(ctx, callbackTry)
 		_, err := b.conn.RequestWithContext(attempt, subject, data)
@@ -58,9 +58,11 @@ func (b *Bus) HandCallback(ctx context.Context, address string, data []byte) err
 			return nil
 		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrMaxPayload):
 			return fmt.Errorf("hand a callback on: %w", err)
+		case ctx.Err() == nil: // an attempt that ctx cut short says nothing new
+			nobody = errors.Is(err, nats.ErrNoResponders)
 		}
 		if !pause(ctx, retryWait) { // another server may not have heard of who waits yet
-			if errors.Is(err, nats.ErrNoResponders) {
+			if nobody {
 				err = ErrNobodyWaits
 			}
 			return fmt.Errorf("hand a callback on: %w", err)

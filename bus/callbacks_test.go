@@ -74,13 +74,16 @@ func TestACallbackThatComesEarlyWaits(t *testing.T) {
 }
 
 func TestACallbackNobodyWaitsFor(t *testing.T) {
-	b := connect(t, embedded(t))
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if err := b.HandCallback(ctx, "a", nil); !errors.Is(err, bus.ErrNobodyWaits) {
-		t.Errorf("got %v, want ErrNobodyWaits", err)
-	}
-	if err := b.HandCallback(t.Context(), "a", make([]byte, 9<<20)); !errors.Is(err, nats.ErrMaxPayload) {
-		t.Errorf("a huge one: %v", err)
-	}
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if err := b.HandCallback(ctx, "a", nil); !errors.Is(err, bus.ErrNobodyWaits) {
+			t.Errorf("got %v, want ErrNobodyWaits", err)
+		}
+		if err := b.HandCallback(t.Context(), "a", make([]byte, 9<<20)); !errors.Is(err, nats.ErrMaxPayload) {
+			t.Errorf("a huge one: %v", err)
+		}
+	})
 }
