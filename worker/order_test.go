@@ -125,6 +125,23 @@ func TestEventSentAgainIsToldOnce(t *testing.T) {
 	})
 }
 
+// A daemon dies between the record and the ledger, and the queue is made anew: its messages come as if for the first time.
+func TestAVerdictIsToldThoughTheQueueWasMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		h.state.Handle(t.Context(), d.copy())
+		h.worker.Say = func(context.Context, plumbline.Entry) error { return errDied }
+		h.worker.Handle(t.Context(), d.copy())
+		h.worker.Say = h.say
+		h.worker.Handle(t.Context(), d)
+		entry := plumbline.Entry{Service: "plum", Kind: plumbline.EntryVerdict, Sequence: d.event.Sequence, Color: plumbline.Green, Run: d.event.Run}
+		if h.entries[entry.ID()].Text == "" || d.done != 1 || h.wrote != 1 {
+			t.Errorf("the ledger says %+v; settled %d times, %d verdicts", h.entries, d.done, h.wrote)
+		}
+	})
+}
+
 // gate is what a gate answers at the moment.
 func (h *house) gate(c plumbline.Color) plumbline.Gate {
 	return plumbline.Decide(plumbline.Asked{Color: c}, h.now(), h.rules(), time.Now())

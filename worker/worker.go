@@ -92,6 +92,10 @@ func (s superseded) Error() string { return string(s) }
 // appliedWithin is how long a run waits for the state handler while it holds a place among the runs under way.
 const appliedWithin = 10 * time.Second
 
+// retoldWithin is how long after a verdict whoever is given its event again tells the ledger, which takes the same entry once
+// an hour: before that, somebody may have died with the entry on the lips.
+const retoldWithin = 30 * time.Minute
+
 // Handle takes an event to its verdict. The message is settled only when the verdict is durable and noted.
 func (w *Worker) Handle(ctx context.Context, d Delivery) {
 	pulse := startPulse(w.AckWait/3, func() {
@@ -183,7 +187,7 @@ func (w *Worker) verdict(ctx context.Context, record plumbline.Record, event plu
 		switch {
 		case err != nil:
 			return verdict, err
-		case judged && (verdict.Event.Sequence != event.Sequence || !pending && !redelivered):
+		case judged && (verdict.Event.Sequence != event.Sequence || !pending && !redelivered && w.Now().Sub(verdict.FinishedAt) > retoldWithin):
 			return plumbline.Verdict{}, errNotAsked // the same event again, or a queue that was made anew: all is said
 		case judged:
 			return verdict, nil
