@@ -73,7 +73,7 @@ func (d *Daemon) plan(ctx context.Context, run plumbline.RunRef) (plumbline.Plan
 
 func (d *Daemon) newClock(service string, timetable worker.Timetable) *worker.Clock {
 	return &worker.Clock{
-		Service: service, Timetable: timetable, Records: d.records(), Say: d.bus.PublishEntry, Log: d.log,
+		Service: service, Timetable: timetable, Records: d.records(), Say: d.bus.PublishEntry, Now: time.Now, Log: d.log,
 		Policy: func() plumbline.Policy { return d.plans.policy(service) },
 		Publish: func(ctx context.Context, e plumbline.Event) error {
 			_, err := d.bus.Publish(ctx, e)

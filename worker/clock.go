@@ -37,16 +37,17 @@ type Clock struct {
 	Records   Records
 	Publish   func(context.Context, plumbline.Event) error
 	Say       func(context.Context, plumbline.Entry) error
+	Now       func() time.Time
 	Log       *slog.Logger
 }
 
 // Run keeps the clock until ctx ends.
 func (c *Clock) Run(ctx context.Context) {
-	last, switched, asked := time.Now(), uint64(0), ""
+	last, switched, asked := c.Now(), uint64(0), ""
 	for {
 		changed := c.Records.Memory.Changed()
 		record, _, known := c.Records.Memory.Get(c.Service)
-		now := time.Now()
+		now := c.Now()
 		var next time.Time
 		if known {
 			if record.Switched != switched && c.afterSwitch(ctx, record, now) {
@@ -97,7 +98,7 @@ func (c *Clock) next(last time.Time) time.Time {
 // slot asks the standby of the moment, if there is one.
 func (c *Clock) slot(ctx context.Context, record plumbline.Record, at time.Time) bool {
 	color := record.Live.Other()
-	if record.RoleAt(color, at) != plumbline.RoleStandby || record.RoleAt(color, time.Now()) != plumbline.RoleStandby {
+	if record.RoleAt(color, at) != plumbline.RoleStandby || record.RoleAt(color, c.Now()) != plumbline.RoleStandby {
 		return true
 	}
 	return c.publish(ctx, plumbline.Event{Kind: plumbline.EventSlot, ID: at.UTC().Format(time.RFC3339Nano),

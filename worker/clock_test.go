@@ -37,7 +37,7 @@ func startClocksIn(t *testing.T, h *house, n int, renew time.Duration, slots str
 	for range n {
 		clock := &worker.Clock{
 			Service: "plum", Timetable: worker.Timetable{Standby: schedule, Renew: renew},
-			Policy: func() plumbline.Policy { return h.rules() }, Records: h.state.Records, Say: h.say,
+			Policy: func() plumbline.Policy { return h.rules() }, Records: h.state.Records, Say: h.say, Now: time.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Publish: func(_ context.Context, e plumbline.Event) error {
 				mu.Lock()
@@ -142,7 +142,7 @@ func TestChangedSuitesAreAskedAgainUntilAllDaemonsHaveThem(t *testing.T) {
 		h.serve(h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2"))
 		ctx, cancel := context.WithCancel(t.Context())
 		var requests atomic.Int64
-		clock := &worker.Clock{Service: "plum", Policy: func() plumbline.Policy { return newer }, Records: h.state.Records, Say: h.say,
+		clock := &worker.Clock{Service: "plum", Policy: func() plumbline.Policy { return newer }, Records: h.state.Records, Say: h.say, Now: time.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Publish: func(_ context.Context, e plumbline.Event) error {
 				requests.Add(1)
