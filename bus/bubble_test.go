@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
@@ -285,6 +286,40 @@ func TestHandedBackIsTakenAtOnce(t *testing.T) {
 		stopOne()
 		if second := <-got; second.by != "two" || second.n < 2 || second.at.Sub(ended) > 2*time.Second {
 			t.Errorf("delivery %d to %s after %s, want a later one to two at once", second.n, second.by, second.at.Sub(ended))
+		}
+	})
+}
+
+// Whoever deletes a consumer takes it away from handlers that have yet to acknowledge.
+func TestAcknowledgementToAConsumerThatIsGone(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		js, err := jetstream.New(b.Conn())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error, 10)
+		stop := alongside(t, func(ctx context.Context) error {
+			return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+				if len(got) == 0 {
+					if err := js.DeleteConsumer(ctx, "PLUMBLINE_EVENTS", "state"); err != nil {
+						t.Error(err)
+					}
+				}
+				got <- d.Done(ctx)
+			})
+		})
+		defer stop()
+		if _, err := b.Publish(t.Context(), release("1")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if len(got) != 2 {
+			t.Fatalf("delivered %d times within a minute, want once more, from the consumer that was made anew", len(got))
+		}
+		if first, second := <-got, <-got; first == nil || second != nil {
+			t.Errorf("acknowledged with %v, then with %v; want an error, then none", first, second)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/plumbline-dev/plumbline"
@@ -54,11 +55,28 @@ func (d *Delivery) Done(ctx context.Context) error { return d.bus.acknowledge(ct
 // Later hands the message back: it is delivered again after the delay.
 func (d *Delivery) Later(delay time.Duration) error { return d.message.NakWithDelay(delay) }
 
+// goneAfter is how long nobody may answer for a consumer until it is taken for gone. One that only lost its leader, or whose
+// server starts, answers sooner.
+const goneAfter = 5 * time.Second
+
+// errGone ends what waited for a consumer's word. What it had handed out comes again from the one that is made in its place.
+var errGone = errors.New("its consumer is gone")
+
+// acknowledge tries until the server knows, ctx is done, or the consumer is gone: who waited for one that was deleted would
+// wait for ever, and take no other message.
 func (b *Bus) acknowledge(ctx context.Context, m jetstream.Msg) error {
+	var missed time.Time // since when nobody answers for the consumer
 	err := b.repeat(ctx, func(ctx context.Context) error {
 		err := m.DoubleAck(ctx)
-		if errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+		switch {
+		case errors.Is(err, jetstream.ErrMsgAlreadyAckd):
 			return nil
+		case !errors.Is(err, nats.ErrNoResponders):
+			missed = time.Time{}
+		case missed.IsZero():
+			missed = time.Now()
+		case time.Since(missed) >= goneAfter:
+			return errGone
 		}
 		return err
 	})

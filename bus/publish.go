@@ -65,7 +65,7 @@ func final(err error) bool {
 	if errors.As(err, &answer) {
 		return answer.Code != 503 && answer.Code != 500 && answer.ErrorCode != codeUnderWay || answer.ErrorCode == codeOneASubject
 	}
-	for _, e := range []error{nats.ErrConnectionClosed, nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
+	for _, e := range []error{errGone, nats.ErrConnectionClosed, nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
 		jetstream.ErrKeyNotFound, jetstream.ErrMsgNotFound, jetstream.ErrInvalidKey, jetstream.ErrObjectNotFound, errNotProvisioned} {
 		if errors.Is(err, e) {
 			return true
