@@ -32,7 +32,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	deadline := run.AcceptedAt.Add(settings.Deadline)
 	switch stale := record.Stale(run, w.Now()); {
 	case run.Refused != "":
-		return refuse(plumbline.CauseRefused, run.Refused)
+		return end(plumbline.CauseRefused, run.Refused)
 	case stale != "":
 		return end(plumbline.CauseSuperseded, stale)
 	case !w.Now().Before(deadline):

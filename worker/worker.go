@@ -230,6 +230,7 @@ func forgotten(record plumbline.Record, event plumbline.Event) (plumbline.RunRef
 	default:
 		return plumbline.RunRef{}, false // another slot is as good
 	}
+	run.Suites = plumbline.Pinned(state.Suites, run.Role.SuiteTrigger()) // what it left behind, if it was begun, is taken back
 	if state.Deployment <= event.Sequence && event.Sequence >= record.Switched {
 		run.Refused = refused
 	}
