@@ -65,7 +65,24 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 		return plumbline.Verdict{}, err
 	}
 	plan.Takeover = before > 0
-	return w.judge(asking, plan, run, settings)
+	verdict, err := w.judge(asking, plan, run, settings)
+	if err == nil {
+		err = w.stillOurs(ctx, plan, before+1)
+	}
+	return verdict, err
+}
+
+// stillOurs says whether nobody else began the run since. Whoever did may have died, and left behind what only the next one
+// takes back who is given the event: it must not be settled here.
+func (w *Worker) stillOurs(ctx context.Context, plan plumbline.Plan, starts int) error {
+	if w.Begun == nil || !runner.LeavesBehind(plan) {
+		return nil
+	}
+	begun, err := w.Begun(ctx, plan)
+	if err == nil && begun > starts {
+		return errOvertaken
+	}
+	return err
 }
 
 // hindranceTime bounds how long it is looked for.

@@ -127,6 +127,31 @@ func TestWhatACrashLeftIsTakenBack(t *testing.T) {
 	}
 }
 
+// A worker is cut off from the bus for so long that another one is given its run, which begins it and dies. What that one left
+// behind is taken back by the next.
+func TestWhoWasOvertakenSettlesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		asked := undoing(h, time.Second, nil)
+		d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		h.state.Handle(t.Context(), d.copy())
+		time.AfterFunc(1500*time.Millisecond, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.started[d.event.Run]++
+		})
+		h.worker.Handle(t.Context(), d)
+		if h.wrote != 0 || d.done != 0 || len(d.later) != 0 {
+			t.Errorf("%d verdicts, settled %d times, handed back %d times; want to leave it to who has it", h.wrote, d.done, len(d.later))
+		}
+		was, next := len(*asked), d.again()
+		h.worker.Handle(t.Context(), next)
+		if v, _ := h.verdict(d.event.Run); !v.Passed() || next.done != 1 || !strings.HasPrefix((*asked)[was], "undo") {
+			t.Errorf("%s, settled %d times, asked %q; want what was left to be taken back, and a pass", v.Outcome, next.done, (*asked)[was:])
+		}
+	})
+}
+
 // A request was begun and cut off by a crash, and so many came after it that the record has forgotten it.
 func TestWhatAForgottenRequestLeftIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -82,6 +82,7 @@ var (
 	errNotAsked  = errors.New("nothing was asked")
 	errElsewhere = errors.New("the service isn't configured here any more")
 	errUnapplied = errors.New("its event isn't applied yet")
+	errOvertaken = errors.New("somebody else was given it meanwhile")
 )
 
 // superseded is the end of a run whose color changed under it, and says how.
@@ -108,7 +109,7 @@ func (w *Worker) Handle(ctx context.Context, d Delivery) {
 	switch {
 	case err == nil:
 		return
-	case errors.Is(err, errSlept):
+	case errors.Is(err, errSlept), errors.Is(err, errOvertaken):
 		w.Log.Warn("a run is given up and comes again", "service", d.Service(), "error", err)
 		return // to hand it back would take it from whoever has it by now
 	case ctx.Err() != nil:
