@@ -21,6 +21,27 @@ type link struct {
 	deaf  bool // what the process is told doesn't arrive
 	until time.Time
 	wires map[*wire]bool
+
+	left   int    // writes until the process dies, 0: it doesn't
+	before bool   // the last of them doesn't arrive
+	die    func() // kills the process
+}
+
+// light has the process die at its nth write from now.
+func (l *link) light(nth int, before bool, die func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left, l.before, l.die = nth, before, die
+}
+
+// burn counts a write, and says how the process dies by it, if it does.
+func (l *link) burn() (die func(), before bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left--; l.left != 0 {
+		return nil, false
+	}
+	return l.die, l.before
 }
 
 // InProcessConn is what nats.InProcessServer dials, again at each reconnect.
@@ -34,7 +55,8 @@ func (l *link) InProcessConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: conn, link: l, turned: make(chan struct{})}
+	w := &wire{Conn: conn, link: l, turned: make(chan struct{}), ready: make(chan struct{}, 1), gone: make(chan struct{})}
+	go w.pump()
 	if l.wires == nil {
 		l.wires = map[*wire]bool{}
 	}
@@ -97,15 +119,19 @@ func (l *link) current() []*wire {
 	return all
 }
 
-// A wire is one connection of a link. Its two directions know nothing of each other, as those of a pipe.
+// A wire is one connection of a link. Its two directions know nothing of each other, as those of a pipe; unlike a pipe it
+// holds what is written until it is read, as a network does: who writes to a pipe waits for its reader, and whoever waits
+// for a lock of such a writer keeps the bubble's time from passing.
 type wire struct {
 	net.Conn
 	link   *link
 	closed atomic.Bool
+	gone   chan struct{} // closed with the wire
 
 	writing sync.Mutex
-	held    bool   // what is written waits
-	out     []byte // written and not sent
+	held    bool          // what is written waits
+	out     []byte        // written and not sent
+	ready   chan struct{} // there may be something to send
 
 	mu     sync.Mutex
 	deaf   bool          // what was read waits
@@ -115,17 +141,57 @@ type wire struct {
 	woken  bool          // a read is interrupted to look again
 }
 
-func (w *wire) Write(p []byte) (int, error) {
+func (w *wire) Write(p []byte) (n int, err error) {
+	if w.closed.Load() {
+		return 0, net.ErrClosed
+	}
 	w.writing.Lock()
 	defer w.writing.Unlock()
-	switch {
-	case w.closed.Load():
-		return 0, net.ErrClosed
-	case w.held:
-		w.out = append(w.out, p...)
-		return len(p), nil
+	w.out = append(w.out, p...)
+	w.look()
+	return len(p), nil
+}
+
+func (w *wire) look() {
+	select {
+	case w.ready <- struct{}{}:
+	default:
 	}
-	return w.Conn.Write(p)
+}
+
+// pump sends what was written, until the wire is closed.
+func (w *wire) pump() {
+	for {
+		select {
+		case <-w.ready:
+		case <-w.gone:
+			return
+		}
+		for data := w.due(); len(data) > 0; data = w.due() {
+			die, before := w.link.burn()
+			if die != nil && before {
+				die()
+				return
+			}
+			_, err := w.Conn.Write(data)
+			if die != nil {
+				die()
+			}
+			if err != nil {
+				return // the reader sees it, too
+			}
+		}
+	}
+}
+
+// due is what is to be sent now.
+func (w *wire) due() (data []byte) {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	if !w.held {
+		data, w.out = w.out, nil
+	}
+	return data
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -182,11 +248,9 @@ func (w *wire) keeps(data []byte, err error) bool {
 
 func (w *wire) turn(held, deaf bool) {
 	w.writing.Lock()
-	if w.held = held; !held && len(w.out) > 0 {
-		_, _ = w.Conn.Write(w.out) // an error comes again at the next write
-		w.out = nil
-	}
+	w.held = held
 	w.writing.Unlock()
+	w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.deaf && !deaf {
@@ -203,7 +267,9 @@ func (w *wire) Close() error {
 	w.link.mu.Lock()
 	delete(w.link.wires, w)
 	w.link.mu.Unlock()
-	w.closed.Store(true)
+	if !w.closed.Swap(true) {
+		close(w.gone)
+	}
 	w.mu.Lock()
 	close(w.turned)
 	w.turned = make(chan struct{})

@@ -16,6 +16,8 @@ type told struct {
 	service  string
 	color    plumbline.Color
 	version  string
+	digest   string
+	id       string
 	data     string // what tells it from another event with the same id
 }
 
@@ -44,7 +46,9 @@ type moment struct {
 // A side is what runs on a color.
 type side struct {
 	deployment uint64
+	event      string // id of the release
 	version    string
+	digest     string
 	deploying  bool
 }
 
@@ -119,6 +123,20 @@ func (m *model) take(e told) (letter bool) {
 	return false
 }
 
+// memory is how many event ids a service remembers with what they said. Of one before, it knows that it had its verdict.
+const memory = 256
+
+// remembers says whether the service still knew what an event with the same id had said before.
+func (m *model) remembers(e told) bool {
+	newer := 0
+	for _, other := range m.seen {
+		if other.sequence > m.seen[e.run].sequence && other.sequence < e.sequence {
+			newer++
+		}
+	}
+	return newer < memory
+}
+
 func (m *model) deploying(e told, role plumbline.Role) {
 	if role == plumbline.RoleLive {
 		return
@@ -133,9 +151,9 @@ func (m *model) deployed(e told, role plumbline.Role) {
 		return
 	}
 	m.overtake(e, func(run *owed) bool { return run.color == e.color })
-	*m.now.side(e.color) = side{deployment: e.sequence, version: e.version}
+	*m.now.side(e.color) = side{deployment: e.sequence, event: e.id, version: e.version, digest: e.digest}
 	m.now.window = time.Time{} // a standby that is overwritten is none
-	m.owe(e, plumbline.TriggerRelease, plumbline.RoleIdle, e.sequence)
+	m.owe(e, plumbline.TriggerRelease, plumbline.RoleIdle, e.sequence).refused = m.rules.Digests && e.digest == ""
 }
 
 func (m *model) switched(e told, role plumbline.Role) {
@@ -153,13 +171,13 @@ func (m *model) switched(e told, role plumbline.Role) {
 func (m *model) requested(e told, role plumbline.Role) {
 	here := m.now.side(e.color)
 	run := m.owe(e, plumbline.TriggerManual, role, here.deployment)
-	run.refused = role == plumbline.RoleIdle && here.version == ""
+	run.refused = role == plumbline.RoleIdle && (here.version == "" || m.rules.Digests && here.digest == "")
 }
 
 func (m *model) owe(e told, trigger plumbline.Trigger, role plumbline.Role, deployment uint64) *owed {
 	run := &owed{told: e, trigger: trigger, role: role, deployment: deployment}
 	if trigger != plumbline.TriggerRelease {
-		run.version = m.now.side(e.color).version
+		run.version, run.digest = m.now.side(e.color).version, m.now.side(e.color).digest
 	}
 	if role == plumbline.RoleStandby {
 		run.window = m.now.window
@@ -202,4 +220,18 @@ func (m *model) between(from, to uint64) []moment {
 		}
 	}
 	return all
+}
+
+// room is how many newer runs of a color a record may surely hold: it has room for 64 in all.
+const room = 32
+
+// flooded says whether so many runs were asked for after this one that its record may have forgotten it.
+func (m *model) flooded(run *owed) bool {
+	newer := 0
+	for _, other := range m.runs {
+		if other.color == run.color && other.sequence > run.sequence {
+			newer++
+		}
+	}
+	return newer >= room
 }

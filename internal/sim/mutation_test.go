@@ -31,7 +31,7 @@ func TestMutations(t *testing.T) {
 	if os.Getenv(oneSeed) != "" {
 		t.Skip("one seed is replayed")
 	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as in a shard: the same seed goes the same way
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as in a child: the same seed goes the same way
 	for _, mutation := range sim.Mutations() {
 		t.Run(string(mutation), func(t *testing.T) {
 			if betrays[mutation] == "" {
@@ -56,7 +56,7 @@ func TestMutations(t *testing.T) {
 
 func found(t *testing.T, mutation sim.Mutation, seed uint64) bool {
 	t.Helper()
-	for _, violation := range play(t, seed, mutation, slog.New(slog.DiscardHandler)) {
+	for _, violation := range play(t, seed, mutation, slog.New(slog.DiscardHandler)).Violations {
 		if regexp.MustCompile(betrays[mutation]).MatchString(violation) {
 			return true
 		}

@@ -18,10 +18,14 @@ func behaviours() []string {
 
 func behaviourOf(version string) string { return version[strings.LastIndexByte(version, '-')+1:] }
 
-// suiteRefs are the suites of every service.
-func suiteRefs() []plumbline.SuiteRef {
+// suiteRefs are the suites of every service, those of today or those from before the last change.
+func suiteRefs(today bool) []plumbline.SuiteRef {
+	digest := "sha256:1"
+	if today {
+		digest = "sha256:1b"
+	}
 	return []plumbline.SuiteRef{
-		{Name: "smoke", Digest: "sha256:1", Triggers: plumbline.SuiteTriggers()},
+		{Name: "smoke", Digest: digest, Triggers: plumbline.SuiteTriggers()},
 		{Name: "deep", Digest: "sha256:2", Triggers: []plumbline.Trigger{plumbline.TriggerRelease}},
 	}
 }

@@ -27,6 +27,7 @@ var (
 // something may happen.
 type process struct {
 	name   string
+	seat   int
 	world  *world
 	link   *link
 	bus    *bus.Bus
@@ -35,12 +36,15 @@ type process struct {
 	gate   *gate.Gate
 	log    *slog.Logger
 
-	ctx   context.Context
-	end   context.CancelCauseFunc
-	group sync.WaitGroup
-	fuse  fuse
-	skew  atomic.Int64 // of its clock, in nanoseconds
-	busy  atomic.Int32 // runs in its hands
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	taking context.Context // done when no run is taken any more
+	finish context.CancelFunc
+	takers sync.WaitGroup
+	group  sync.WaitGroup
+	fuse   fuse
+	skew   atomic.Int64 // of its clock, in nanoseconds
+	busy   atomic.Int32 // runs in its hands
 
 	mu     sync.Mutex
 	dead   bool
@@ -49,10 +53,12 @@ type process struct {
 }
 
 // boot starts a process as the daemon starts: it returns when the gate's memory is in step with the bus.
-func (w *world) boot(ctx context.Context, name string) (*process, error) {
-	p := &process{name: name, world: w, link: w.broker.link(), memory: worker.NewMemory(), log: w.log.With("process", name), awake: make(chan struct{})}
+func (w *world) boot(ctx context.Context, seat int, name string) (*process, error) {
+	p := &process{name: name, seat: seat, world: w, link: w.broker.link(), memory: worker.NewMemory(), log: w.log.With("process", name), awake: make(chan struct{})}
 	close(p.awake)
+	p.link.light(w.booting(seat), true, p.kill)
 	p.ctx, p.end = context.WithCancelCause(ctx)
+	p.taking, p.finish = context.WithCancel(p.ctx)
 	starting, cancel := context.WithTimeout(p.ctx, startTimeout)
 	defer cancel()
 	if err := p.open(starting); err != nil {
@@ -71,15 +77,18 @@ const startTimeout = 30 * time.Second
 
 // open reaches the bus and makes sure of its streams and the services' records.
 func (p *process) open(ctx context.Context) (err error) {
-	p.bus, err = bus.Connect(ctx, bus.Options{Name: p.name, Log: p.log, NATS: []nats.Option{nats.InProcessServer(p.link)}, RunAckWait: p.world.script.AckWait, Now: p.now})
+	p.bus, err = bus.Connect(ctx, bus.Options{Name: p.name, Log: p.log, NATS: []nats.Option{nats.InProcessServer(p.link)}, RunAckWait: p.world.script.AckWait})
 	if err != nil {
 		return err
 	}
 	if _, err := p.bus.Ensure(ctx); err != nil {
 		return err
 	}
+	if err := p.bus.EnsureReaders(ctx, bus.Readers{Services: p.world.script.names(), Verdicts: p.world.script.Reporters}); err != nil {
+		return err
+	}
 	for _, s := range p.world.script.Services {
-		if err := p.records().Ensure(ctx, plumbline.Begin(s.Name, s.policy())); err != nil {
+		if err := p.records().Ensure(ctx, plumbline.Begin(s.Name, s.policy(p.reloaded(s)))); err != nil {
 			return err
 		}
 	}
@@ -94,11 +103,16 @@ func (p *process) run(starting context.Context) error {
 		})
 	}
 	for _, s := range p.world.script.Services {
+		p.takers.Add(1)
 		p.goes(func(ctx context.Context) error {
-			return p.bus.ConsumeRuns(ctx, s.Name, runSlots, func(ctx context.Context, d *bus.Delivery) { p.handleRun(ctx, d, state) })
+			defer p.takers.Done()
+			return p.bus.ConsumeRuns(p.taking, s.Name, runSlots, func(_ context.Context, d *bus.Delivery) { p.handleRun(ctx, d, state) })
 		})
 		clock := p.newClock(s)
-		p.goes(func(ctx context.Context) error { clock.Run(ctx); return nil })
+		p.goes(func(context.Context) error { clock.Run(p.taking); return nil })
+	}
+	for _, name := range p.world.script.Reporters {
+		p.goes(func(ctx context.Context) error { return p.bus.ConsumeVerdicts(ctx, name, p.report) })
 	}
 	p.goes(func(ctx context.Context) error { return p.bus.WatchProgress(ctx, p.memory.Progress) })
 	p.goes(p.serveGate)
@@ -125,6 +139,19 @@ func (p *process) goes(run func(context.Context) error) {
 	})
 }
 
+// endWell takes no run any more, and ends the process once those under way have ended or the grace is over.
+func (p *process) endWell(grace time.Duration) {
+	p.finish()
+	ended := make(chan struct{})
+	go func() { p.takers.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(grace):
+	case <-p.ctx.Done():
+	}
+	p.end(errStop)
+}
+
 // over waits until nothing of the process is left. Whoever calls it has ended the process.
 func (p *process) over() {
 	p.end(errStop)
@@ -139,8 +166,12 @@ func (p *process) over() {
 // kill ends the process between two steps: nothing that it does from now on has an effect.
 func (p *process) kill() {
 	p.mu.Lock()
+	before := p.dead
 	p.dead = true
 	p.mu.Unlock()
+	if !before {
+		p.world.seen.kill()
+	}
 	p.link.sever()
 	p.end(errKilled)
 	p.resume()
@@ -193,6 +224,12 @@ func (p *process) isUp() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.dead && !p.paused && p.ctx.Err() == nil
+}
+
+func (p *process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
 }
 
 func (p *process) watched(r plumbline.Record, revision uint64) {

@@ -103,13 +103,14 @@ func (d *durable) event(m *jetstream.RawStreamMsg) error {
 	}
 	var ce cloudEvent
 	var data struct {
-		Service, Version string
-		Color, To        plumbline.Color
+		Service, Version, Digest string
+		Color, To                plumbline.Color
 	}
 	if err := errors.Join(json.Unmarshal(text, &ce), json.Unmarshal(ce.Data, &data)); err != nil {
 		return err
 	}
-	e.service, e.version, e.color, e.data = data.Service, data.Version, data.Color, string(ce.Data)
+	e.service, e.version, e.digest, e.color, e.data = data.Service, data.Version, data.Digest, data.Color, string(ce.Data)
+	e.id = ce.ID
 	if m.Header.Get(headerTruth) != "" {
 		e.data = string(m.Data)
 	}

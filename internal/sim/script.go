@@ -12,12 +12,13 @@ import (
 
 // A Script says what happens in a world, and when. Equal seeds make equal scripts.
 type Script struct {
-	Seed     uint64
-	Services []*Service
-	Fleet    int           // processes that share the events
-	AckWait  time.Duration // of runs
-	Acts     []Act         // by time
-	Length   time.Duration
+	Seed      uint64
+	Services  []*Service
+	Fleet     int           // processes that share the events
+	AckWait   time.Duration // of runs
+	Reporters []string      // that every process has
+	Acts      []Act         // by time
+	Length    time.Duration
 }
 
 // A Service is what the configuration of a world says of a service.
@@ -29,6 +30,8 @@ type Service struct {
 	Slots    time.Duration // between standby slots, 0: none
 	Renew    time.Duration
 	Enforce  bool
+	Digests  bool          // releases need one
+	Changed  time.Duration // when the suites change, one process after the other; 0: never
 }
 
 // An Act is one thing that happens.
@@ -39,7 +42,9 @@ type Act struct {
 	Service string
 	Color   plumbline.Color
 	Version string
+	Digest  string
 	Form    form    // of an event
+	Many    int     // of a flood
 	Process int     // whom it happens to
 	Steps   int     // of a fuse
 	Trouble trouble // of a fuse
@@ -56,11 +61,17 @@ const (
 	requested deed = "requested"
 	promote   deed = "promote" // asks the gate, and switches if it is open
 	poison    deed = "poison"
-	ask       deed = "ask" // every gate, every color, both purposes
+	flood     deed = "flood" // of requests
+	ask       deed = "ask"   // every gate, every color, both purposes, and other releases
+
+	forgetful deed = "consumer is deleted"
 
 	fuseLit    deed = "fuse"
+	wireLit    deed = "wire fuse" // it is killed when it has sent so much
+	bootLit    deed = "boot fuse" // it is killed, and so is the next one in its place when it has sent so much
 	killOne    deed = "kill"
 	stopOne    deed = "stop"
+	finishOne  deed = "finish" // as stop, once the runs under way have ended or the grace is over
 	pauseOne   deed = "pause"
 	cutOne     deed = "cut off" // the network is silent
 	muteOne    deed = "mute"    // answers are lost
@@ -100,8 +111,10 @@ func (s *Script) names() []string {
 	return names
 }
 
-func (s *Service) policy() plumbline.Policy {
-	return plumbline.Policy{New: true, Live: plumbline.Blue, LiveVersion: firstVersion, Retain: s.Retain, ValidFor: s.ValidFor, Enforce: s.Enforce, Suites: suiteRefs()}
+// policy is what a process knows of the service that has the suites of the moment, or those from before.
+func (s *Service) policy(today bool) plumbline.Policy {
+	return plumbline.Policy{New: true, Live: plumbline.Blue, LiveVersion: firstVersion, Retain: s.Retain, ValidFor: s.ValidFor, Enforce: s.Enforce,
+		RequireDigest: s.Digests, Suites: suiteRefs(today)}
 }
 
 // firstVersion is what a service begins with, healthy.
@@ -130,8 +143,16 @@ func (a Act) String() string {
 	switch a.Do {
 	case fuseLit:
 		text = append(text, fmt.Sprintf("process %d %s step %d", a.Process, a.Trouble, a.Steps))
-	case killOne, stopOne, pauseOne, cutOne, muteOne, dropOne, jumpClock:
+	case wireLit, bootLit:
+		text = append(text, fmt.Sprintf("process %d write %d", a.Process, a.Steps))
+	case killOne, stopOne, finishOne, pauseOne, cutOne, muteOne, dropOne, jumpClock:
 		text = append(text, fmt.Sprint("process ", a.Process))
+	}
+	if a.Digest != "" {
+		text = append(text, "with digest")
+	}
+	if a.Many != 0 {
+		text = append(text, fmt.Sprint(a.Many))
 	}
 	if a.For != 0 {
 		text = append(text, "for "+a.For.String())
@@ -163,6 +184,9 @@ func Write(seed uint64) *Script {
 	w.calm = w.chance(10)
 	for range events {
 		w.at += w.pause()
+		if w.chance(1) && w.chance(5) {
+			w.at += time.Hour + w.upTo(time.Hour) // what is remembered for an hour is forgotten
+		}
 		w.event()
 		if !w.calm && w.chance(45) {
 			w.fault()
@@ -170,6 +194,9 @@ func Write(seed uint64) *Script {
 		if w.chance(40) {
 			w.add(Act{At: w.at + w.upTo(10*time.Second), Do: ask})
 		}
+	}
+	if w.chance(1) {
+		w.flood()
 	}
 	w.Length = w.at + 5*time.Second
 	slices.SortStableFunc(w.Acts, func(a, b Act) int { return int(a.At - b.At) })
@@ -186,6 +213,9 @@ func pick[T any](w *writer, things ...T) T { return things[w.IntN(len(things))] 
 func (w *writer) settings() {
 	w.Fleet = pick(w, 1, 2, 2, 3)
 	w.AckWait = pick(w, 2*time.Second, 5*time.Second, 10*time.Second)
+	if w.chance(25) {
+		w.Reporters = []string{"reporter-sim"}
+	}
 	names := []string{"plum"}
 	if w.chance(30) {
 		names = append(names, "pear")
@@ -196,6 +226,7 @@ func (w *writer) settings() {
 			Name: name, Retain: pick(w, 0, 15*time.Second, time.Minute, time.Hour), ValidFor: pick(w, 15*time.Second, time.Minute, 30*time.Minute),
 			Deadline: pick(w, 30*time.Second, time.Minute, 2*time.Minute), Slots: pick(w, 0, 10*time.Second, 30*time.Second),
 			Renew: pick(w, 0, 0, 2*time.Minute), Enforce: w.chance(20),
+			Digests: w.chance(15), Changed: pick(w, 0, 0, w.upTo(time.Minute)),
 		})
 	}
 }
@@ -230,6 +261,9 @@ func (w *writer) event() {
 	case deployed:
 		a.Version = fmt.Sprintf("%d-%s", len(w.sent)+2, pick(w, behaviours()...))
 		a.Form = pick(w, proper, proper, bare, twice, inHeaders, cdEvent)
+		if w.chance(60) || w.service(service).Digests && w.chance(60) {
+			a.Digest = fmt.Sprintf("sha256:%064x", len(w.sent)+2)
+		}
 	case promote, switched:
 		w.idle[service] = color.Other()
 	case poison:
@@ -238,6 +272,12 @@ func (w *writer) event() {
 	}
 	w.sent = append(w.sent, a)
 	w.add(a)
+}
+
+// flood asks the same color for more runs than its record has room for, and now and then for more than it remembers.
+func (w *writer) flood() {
+	service := pick(w, w.names()...)
+	w.add(Act{At: w.upTo(w.at + time.Second), Do: flood, Service: service, Color: w.idle[service], ID: "f", Many: pick(w, 70, 90, 90, 300), Form: bare})
 }
 
 // again sends an event before once more, as it was or with other data.
@@ -254,15 +294,28 @@ func (w *writer) again() {
 
 func (w *writer) fault() {
 	a := Act{At: w.at + w.upTo(12*time.Second), Process: w.IntN(w.Fleet)}
-	a.Do = pick(w, fuseLit, fuseLit, fuseLit, fuseLit, killOne, stopOne, pauseOne, cutOne, muteOne, dropOne, brokerStop, brokerKill, jumpClock)
+	a.Do = pick(w, fuseLit, fuseLit, fuseLit, fuseLit, wireLit, wireLit, bootLit, killOne, stopOne, finishOne, pauseOne, cutOne, muteOne, dropOne, brokerStop, brokerKill, jumpClock, forgetful)
+	if w.chance(60) {
+		a.At = w.at + w.upTo(1500*time.Millisecond) // while what was sent is being asked about
+	}
 	switch a.Do {
 	case fuseLit:
 		a.At = w.at - w.upTo(time.Second)
 		a.Steps, a.Trouble, a.For = 1+w.IntN(12), pick(w, troubles()...), w.upTo(25*time.Second)
+	case wireLit, bootLit:
+		a.At = w.at - w.upTo(time.Second)
+		a.Steps, a.Trouble = 1+w.IntN(30), pick(w, dieBefore, dieAfter)
 	case pauseOne, cutOne, muteOne:
 		a.For = w.upTo(25 * time.Second)
 	case jumpClock:
 		a.For = w.upTo(20*time.Second) - 10*time.Second
+		if w.chance(10) {
+			a.For *= 60
+		}
+	case finishOne:
+		a.For = w.upTo(25 * time.Second)
+	case forgetful:
+		a.ID = pick(w, "state", "run-"+pick(w, w.names()...))
 	case brokerStop, brokerKill:
 		w.add(Act{At: a.At + w.upTo(15*time.Second), Do: brokerBack})
 	}

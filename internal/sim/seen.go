@@ -14,8 +14,11 @@ type witness struct {
 	mu       sync.Mutex
 	answers  []answered
 	probes   []*probed
-	begun    map[string]int       // askings of a check of a run on a color
-	starts   map[string]int       // of runs
+	begun    map[string]int // askings of a check of a run on a color
+	starts   map[string]int // of runs
+	reports  map[string]int // of runs' verdicts
+	killed   int
+	dropped  map[uint64]int       // deaths of processes that had an event in their hands
 	applied  map[string][]reached // stream sequences that records had reached, by service
 	last     map[string][]reached // sequences of the last verdicts of records, by service, color and deployment
 	verdicts map[string][]copied  // that processes were given, by run
@@ -23,19 +26,20 @@ type witness struct {
 }
 
 func newWitness() *witness {
-	return &witness{begun: map[string]int{}, starts: map[string]int{}, applied: map[string][]reached{}, last: map[string][]reached{},
+	return &witness{begun: map[string]int{}, starts: map[string]int{}, reports: map[string]int{}, dropped: map[uint64]int{}, applied: map[string][]reached{}, last: map[string][]reached{},
 		verdicts: map[string][]copied{}, spans: map[string][]span{}}
 }
 
 // answered is a gate question and what was said.
 type answered struct {
-	at      time.Time
-	process string
-	skew    time.Duration
-	service string
-	asked   plumbline.Asked
-	doc     plumbline.Gate
-	err     error
+	at       time.Time
+	process  string // "bus" for whichever answered over it
+	skew     time.Duration
+	reloaded []bool // whether it had read the suites again, as far as that is known
+	service  string
+	asked    plumbline.Asked
+	doc      plumbline.Gate
+	err      error
 }
 
 // probed is one asking of a check.
@@ -94,6 +98,25 @@ func (s *witness) start(run string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starts[run]++
+}
+
+func (s *witness) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.killed++
+}
+
+// drop hears that a process died with an event in its hands.
+func (s *witness) drop(event uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped[event]++
+}
+
+func (s *witness) report(run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reports[run]++
 }
 
 // record hears of a record that somebody read or wrote.

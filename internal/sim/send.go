@@ -23,20 +23,29 @@ func (w *world) send(a Act) {
 		}
 		a.Do = switched
 	}
-	if a.Do == poison {
-		w.publish(poisoned(a), "")
+	switch a.Do {
+	case poison:
+		w.publish(poisoned(a))
+		return
+	case flood:
+		a.Do = requested
+		for i := range a.Many {
+			one := a
+			one.ID = fmt.Sprint(a.ID, i)
+			w.publish(one.message())
+		}
 		return
 	}
 	if a.Form == proper {
-		e := plumbline.Event{Kind: plumbline.EventKind(a.Do), ID: a.ID, Source: source, Service: a.Service, Color: a.Color, Release: plumbline.Release{Version: a.Version}}
+		e := plumbline.Event{Kind: plumbline.EventKind(a.Do), ID: a.ID, Source: source, Service: a.Service, Color: a.Color, Release: plumbline.Release{Version: a.Version, Digest: a.Digest}}
 		if _, err := w.tool.Publish(w.ctx, e); err != nil && w.ctx.Err() == nil {
 			panic(fmt.Sprintf("%s: %v", a, err)) // the script is wrong
 		}
 		return
 	}
-	w.publish(a.message(), "")
+	w.publish(a.message())
 	if a.Form == twice {
-		w.publish(a.message(), "")
+		w.publish(a.message())
 	}
 }
 
@@ -54,7 +63,7 @@ func (w *world) mayPromote(a Act) bool {
 }
 
 // publish stores a message, however often the bus has to be asked. One that was taken without an answer is there twice.
-func (w *world) publish(m *nats.Msg, id string) {
+func (w *world) publish(m *nats.Msg) {
 	js, err := jetstream.New(w.tool.Conn())
 	if err != nil {
 		panic(err)
@@ -74,6 +83,9 @@ func (a Act) message() *nats.Msg {
 	switch a.Do {
 	case deployed:
 		data["version"] = a.Version
+		if a.Digest != "" {
+			data["digest"] = a.Digest
+		}
 	case switched:
 		kind, data = "dev.plumbline.traffic.switched.v1", map[string]any{"service": a.Service, "to": a.Color, "reason": "break_glass"}
 	case requested:
@@ -99,6 +111,7 @@ func (a Act) message() *nats.Msg {
 			"context": map[string]any{"specversion": "0.5.1", "id": a.ID, "source": source, "type": "dev.cdevents.service.deployed.0.3.0", "timestamp": "2026-11-23T13:00:00Z"},
 			"subject": map[string]any{"id": "service/" + a.Service, "content": map[string]any{"environment": map[string]any{"id": "prod/" + string(a.Color)},
 				"artifactId": "pkg:oci/plum?tag=" + a.Version}},
+			"customData": map[string]any{"digest": a.Digest},
 		}))
 		m.Header.Set(headerTruth, body)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
@@ -31,7 +32,7 @@ func (v *verifier) silent(a answered) {
 	}
 	for _, whose := range []string{a.process, ""} {
 		for _, s := range v.world.seen.spans[whose] {
-			if since := a.at.Sub(s.from); !a.at.After(s.to) && since >= gate.CutOffAfter+v.skews(a.process) {
+			if since := a.at.Sub(s.from); !a.at.After(s.to) && since >= gate.CutOffAfter {
 				v.violation("%s answered for %s %s after it was cut off for %s", a.process, a.service, a.asked.Color, since)
 			}
 		}
@@ -64,6 +65,8 @@ func (v *verifier) mayOpen(a answered, state moment) string {
 	switch {
 	case a.doc.Release.Version != here.version || a.doc.Deployment != here.deployment:
 		return fmt.Sprintf("it is about %s of %d, and the color runs %s of %d", a.doc.Release.Version, a.doc.Deployment, here.version, here.deployment)
+	case a.asked.Version != "" && a.asked.Version != here.version || a.asked.Digest != "" && a.asked.Digest != here.digest || a.asked.Event != "" && a.asked.Event != here.event:
+		return fmt.Sprintf("%+v was asked for, and the color runs %+v", a.asked, *here)
 	case a.doc.Because == plumbline.BecauseAlreadyLive:
 		if state.live != c {
 			return "the color is not live"
@@ -88,11 +91,17 @@ func (v *verifier) mayOpen(a answered, state moment) string {
 	return v.passOpens(a, state)
 }
 
-// roleNear are the roles that a color may have by a clock that is a little off.
+// roleNear are the roles that a color may have by a clock that is a little off, or by any of the clocks.
 func (v *verifier) roleNear(state moment, c plumbline.Color, a answered) map[plumbline.Role]bool {
-	return map[plumbline.Role]bool{
-		state.role(c, a.at.Add(a.skew)): true, state.role(c, a.at): true, state.role(c, a.at.Add(-time.Millisecond).Add(a.skew)): true,
+	off := []time.Duration{0, a.skew, a.skew - time.Millisecond}
+	if a.process == "bus" {
+		off = append(off, v.skews(a.process), -v.skews(a.process))
 	}
+	roles := map[plumbline.Role]bool{}
+	for _, d := range off {
+		roles[state.role(c, a.at.Add(d))] = true
+	}
+	return roles
 }
 
 // passOpens says why the pass that is named doesn't open the gate, or nothing.
@@ -113,11 +122,29 @@ func (v *verifier) passOpens(a answered, state moment) string {
 		return fmt.Sprintf("the verdict is about %s %s, %s, deployment %d", kept[0].Service, kept[0].Color, kept[0].Role, kept[0].Deployment)
 	case kept[0].Event.Sequence < state.switched:
 		return "traffic moved since the run was asked for"
+	case role == plumbline.RoleIdle && !slices.ContainsFunc(a.reloaded, func(today bool) bool { return sameDigests(kept[0].Suites, suiteRefs(today)) }):
+		return "the suites were changed since"
+	case role == plumbline.RoleIdle && v.world.script.service(a.service).Digests && state.side(a.asked.Color).digest == "":
+		return "it needs a digest"
 	}
 	if age := a.at.Sub(kept[0].FinishedAt); age > v.world.script.service(a.service).ValidFor+v.skews(a.process) {
 		return fmt.Sprintf("the pass is %s old", age)
 	}
 	return v.newer(a, state, role, kept[0].Event.Sequence)
+}
+
+// sameDigests says whether a run asked all suites that answer to a release, and no others.
+func sameDigests(ran, configured []plumbline.SuiteRef) bool {
+	digests := map[string]bool{}
+	for _, ref := range configured {
+		digests[ref.Digest] = true
+	}
+	for _, ref := range ran {
+		if !digests[ref.Digest] {
+			return false
+		}
+	}
+	return len(ran) == len(digests)
 }
 
 // newer says that a run after the one that opened the gate has failed, which the process had to know.
@@ -190,6 +217,8 @@ func (v *verifier) finally(p *process, m *model, c plumbline.Color) (open bool, 
 		return false, "its last verdict is a fail"
 	case last.Event.Sequence < m.now.switched:
 		return false, "traffic moved since"
+	case !sameDigests(last.Suites, suiteRefs(p.reloaded(m.rules))):
+		return false, "the suites were changed since"
 	case !now.Before(last.FinishedAt.Add(m.rules.ValidFor)):
 		return false, "the pass is too old"
 	case last.FinishedAt.Sub(now) >= time.Minute:

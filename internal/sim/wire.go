@@ -42,7 +42,13 @@ func (p *process) policy(service string) (plumbline.Policy, bool) {
 	if s == nil {
 		return plumbline.Policy{}, false
 	}
-	return s.policy(), true
+	return s.policy(p.reloaded(s)), true
+}
+
+// reloaded says whether the process has read the suites again since they were changed.
+func (p *process) reloaded(s *Service) bool {
+	const each = 3 * time.Second
+	return s.Changed > 0 && time.Since(p.world.began) >= s.Changed+time.Duration(p.seat)*each
 }
 
 func (p *process) say(ctx context.Context, e plumbline.Entry) error {
@@ -115,8 +121,8 @@ func (p *process) judged(ctx context.Context, service string, color plumbline.Co
 
 func (p *process) newClock(s *Service) *worker.Clock {
 	return &worker.Clock{
-		Service: s.Name, Timetable: worker.Timetable{Standby: every(s.Slots), Renew: s.Renew}, Records: p.records(), Say: p.say, Log: p.log,
-		Policy: s.policy,
+		Service: s.Name, Timetable: worker.Timetable{Standby: every(s.Slots), Renew: s.Renew}, Records: p.records(), Say: p.say, Now: p.now, Log: p.log,
+		Policy: func() plumbline.Policy { return s.policy(p.reloaded(s)) },
 		Publish: func(ctx context.Context, e plumbline.Event) error {
 			if p.world.quiet.Load() {
 				return nil
@@ -155,11 +161,17 @@ func (p *process) newGate() *gate.Gate {
 	})
 }
 
+// synced is by the clock of the process: what passed since then is not changed by its jumps, as a time that Go has read is
+// not.
 func (p *process) synced() time.Time {
+	synced := p.bus.Synced()
 	if p.world.mutation == AnswersWhileCutOff {
 		return p.now()
 	}
-	return p.bus.Synced()
+	if synced.IsZero() {
+		return synced
+	}
+	return synced.Add(time.Duration(p.skew.Load()))
 }
 
 // serveGate answers gates over the bus as the daemon does.
@@ -181,6 +193,15 @@ func (p *process) serveGate(ctx context.Context) error {
 	})
 }
 
+// report takes note of a verdict as a reporter would.
+func (p *process) report(ctx context.Context, d *bus.VerdictDelivery) {
+	v, err := d.Verdict()
+	if err != nil || p.step("report", func() error { p.world.seen.report(v.Run); return nil }) != nil {
+		return
+	}
+	_ = p.step("report ack", func() error { return d.Done(ctx) }) // unheard, it comes twice
+}
+
 // A delivery is a message in the hands of a process that may die at each step.
 type delivery struct {
 	*bus.Delivery
@@ -198,7 +219,11 @@ func (p *process) handleRun(ctx context.Context, d *bus.Delivery, state *worker.
 		return
 	}
 	p.busy.Add(1)
-	defer p.busy.Add(-1)
+	defer func() {
+		if p.busy.Add(-1); p.isDead() {
+			p.world.seen.drop(d.Sequence())
+		}
+	}()
 	if p.world.mutation == OutOfOrder {
 		_ = wait(ctx, p.world.shuffle(d))
 		state.Handle(ctx, &settled{p.deliver("state", d)})

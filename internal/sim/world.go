@@ -2,10 +2,12 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,20 +40,26 @@ type world struct {
 	mu     sync.Mutex
 	seats  []*process // the processes of the moment
 	lives  int
+	boots  map[int]int       // of the next process of a seat, the write at which it is killed
 	closed bool              // no process is started any more
 	down   time.Time         // since when the broker is
 	first  map[string]uint64 // sequence of the first event of a run
 }
 
-// Play plays a script inside the bubble of the caller, in an empty directory, and returns everything in which the world
-// was not as it should be. The error means that it could not be played.
-func Play(ctx context.Context, script *Script, mutation Mutation, dir string, log *slog.Logger) (violations []string, err error) {
+// A Report is what came of a world.
+type Report struct {
+	Violations []string       // everything in which it was not as it should be
+	Counts     map[string]int // how often what happened
+}
+
+// Play plays a script inside the bubble of the caller, in an empty directory. The error means that it could not be played.
+func Play(ctx context.Context, script *Script, mutation Mutation, dir string, log *slog.Logger) (r Report, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &world{script: script, mutation: mutation, broker: &broker{dir: dir}, seen: newWitness(), log: log, ctx: ctx,
-		began: time.Now(), seats: make([]*process, script.Fleet), first: map[string]uint64{}}
+		began: time.Now(), seats: make([]*process, script.Fleet), first: map[string]uint64{}, boots: map[int]int{}}
 	if err := w.open(); err != nil {
-		return nil, err
+		return r, err
 	}
 	defer w.close(cancel)
 	for i := range w.seats {
@@ -60,21 +68,21 @@ func Play(ctx context.Context, script *Script, mutation Mutation, dir string, lo
 	for _, a := range script.Acts {
 		time.Sleep(time.Until(w.began.Add(a.At)))
 		if err := w.do(a); err != nil {
-			return nil, fmt.Errorf("%s: %w", a, err)
+			return r, fmt.Errorf("%s: %w", a, err)
 		}
 	}
 	time.Sleep(time.Until(w.began.Add(script.Length)))
 	settled := w.settle()
 	d, err := read(ctx, w.tool.Conn(), script.names())
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	v := &verifier{world: w, durable: d}
 	if !settled {
 		v.violation("after %s something is still under way: %s", time.Since(w.began), w.unsettled())
 	}
 	v.verify()
-	return v.violations, nil
+	return Report{v.violations, v.counts()}, nil
 }
 
 func (w *world) open() error {
@@ -114,6 +122,7 @@ func (w *world) close(cancel context.CancelFunc) {
 		w.tool.Close()
 	}
 	w.broker.stop()
+	time.Sleep(10 * time.Second) // for what the NATS clients still look after
 }
 
 // supervise keeps a process up: one that ended is followed by another, which knows nothing of it.
@@ -126,7 +135,7 @@ func (w *world) supervise(seat int) {
 		if closed {
 			return
 		}
-		p, err := w.boot(w.ctx, name)
+		p, err := w.boot(w.ctx, seat, name)
 		if err == nil {
 			w.sit(seat, p)
 			<-p.ctx.Done()
@@ -144,6 +153,15 @@ func (w *world) sit(seat int, p *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seats[seat] = p
+}
+
+// booting is the write at which the next process of a seat is killed, 0: it isn't.
+func (w *world) booting(seat int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	write := w.boots[seat]
+	delete(w.boots, seat)
+	return write
 }
 
 func (w *world) at(seat int) *process {
@@ -180,8 +198,12 @@ func (w *world) do(a Act) error {
 	case ask:
 		w.work.Go(w.askAll)
 		return nil
-	case deploying, deployed, switched, requested, promote, poison:
+	case deploying, deployed, switched, requested, promote, poison, flood:
 		w.work.Go(func() { w.send(a) })
+		return nil
+	}
+	if a.Do == forgetful {
+		w.work.Go(func() { w.deleteConsumer(a.ID) })
 		return nil
 	}
 	if p := w.at(a.Process); p != nil {
@@ -190,14 +212,34 @@ func (w *world) do(a Act) error {
 	return nil
 }
 
+// deleteConsumer is what an operator does who wants to help: everything in the stream comes again.
+func (w *world) deleteConsumer(name string) {
+	ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+	defer cancel()
+	js, err := jetstream.New(w.tool.Conn())
+	if err == nil {
+		err = js.DeleteConsumer(ctx, "PLUMBLINE_EVENTS", name)
+	}
+	w.log.Info("deleted", "consumer", name, "error", err)
+}
+
 func (w *world) trouble(p *process, a Act) {
 	switch a.Do {
 	case fuseLit:
 		p.fuse.light(a.Steps, a.Trouble, a.For)
+	case wireLit:
+		p.link.light(a.Steps, a.Trouble == dieBefore, p.kill)
+	case bootLit:
+		w.mu.Lock()
+		w.boots[a.Process] = a.Steps
+		w.mu.Unlock()
+		p.kill()
 	case killOne:
 		p.kill()
 	case stopOne:
 		p.end(errStop)
+	case finishOne:
+		w.work.Go(func() { p.endWell(a.For) })
 	case pauseOne:
 		p.pause(a.For)
 	case cutOne:
@@ -270,7 +312,7 @@ func (w *world) unsettled() string {
 	if err != nil {
 		return err.Error()
 	}
-	consumers := []string{"state"}
+	consumers := append([]string{"state"}, w.script.Reporters...)
 	for _, s := range w.script.Services {
 		consumers = append(consumers, "run-"+s.Name)
 		if r, _, err := w.tool.Record(ctx, s.Name); err != nil {
@@ -288,7 +330,11 @@ func (w *world) unsettled() string {
 		if name == "state" && w.mutation == OutOfOrder {
 			continue
 		}
-		consumer, err := js.Consumer(ctx, "PLUMBLINE_EVENTS", name)
+		stream := "PLUMBLINE_EVENTS"
+		if slices.Contains(w.script.Reporters, name) {
+			stream = "PLUMBLINE_VERDICTS"
+		}
+		consumer, err := js.Consumer(ctx, stream, name)
 		if err != nil {
 			return err.Error()
 		}
@@ -301,6 +347,9 @@ func (w *world) unsettled() string {
 
 // askAll asks the gates of all processes that would hear it.
 func (w *world) askAll() {
+	for _, s := range w.script.Services {
+		w.work.Go(func() { w.askBus(s.Name, w.pickColor()) })
+	}
 	for _, p := range w.all() {
 		if !p.isUp() {
 			continue
@@ -309,15 +358,59 @@ func (w *world) askAll() {
 			for _, c := range plumbline.Colors() {
 				for _, purpose := range []plumbline.Purpose{plumbline.PurposePromote, plumbline.PurposeRollback} {
 					p.ask(s.Name, plumbline.Asked{Color: c, Purpose: purpose})
+					p.ask(s.Name, w.precisely(plumbline.Asked{Color: c, Purpose: purpose}))
 				}
 			}
 		}
 	}
 }
 
+func (w *world) pickColor() plumbline.Color {
+	return plumbline.Colors()[w.dice("color", time.Since(w.began))>>9%2]
+}
+
+// askBus asks whichever daemon answers over the bus, as a command does.
+func (w *world) askBus(service string, c plumbline.Color) {
+	ctx, cancel := context.WithTimeout(w.ctx, 3*time.Second)
+	defer cancel()
+	body, err := w.tool.AskGate(ctx, service, string(c), nil)
+	a := answered{at: time.Now(), process: "bus", service: service, asked: plumbline.Asked{Color: c}, reloaded: []bool{false, true}, err: err}
+	if err == nil {
+		a.err = json.Unmarshal(body, &a.doc)
+	}
+	w.seen.answer(a)
+}
+
+// precisely names one of the releases of the script, which may have been replaced long ago, or be still to come.
+func (w *world) precisely(asked plumbline.Asked) plumbline.Asked {
+	var releases []Act
+	for _, a := range w.script.Acts {
+		if a.Do == deployed && a.Color == asked.Color && a.At <= time.Since(w.began) {
+			releases = append(releases, a)
+		}
+	}
+	if len(releases) == 0 {
+		asked.Version = "0-unheard"
+		return asked
+	}
+	dice := int(w.dice("which", time.Since(w.began), asked.Color) >> 8)
+	a := releases[max(0, len(releases)-1-dice%2)]
+	switch dice / 2 % 4 {
+	case 0:
+		asked.Version, asked.Digest = a.Version, a.Digest
+	case 1:
+		asked.Event = a.ID
+	case 2:
+		asked.Version, asked.Event = a.Version, a.ID
+	default:
+		asked.Version = a.Version
+	}
+	return asked
+}
+
 // ask asks the gate of one process, as a switch controller does.
 func (p *process) ask(service string, asked plumbline.Asked) (plumbline.Gate, error) {
-	a := answered{process: p.name, service: service, asked: asked, skew: time.Duration(p.skew.Load())}
+	a := answered{process: p.name, service: service, asked: asked, skew: time.Duration(p.skew.Load()), reloaded: []bool{p.reloaded(p.world.script.service(service))}}
 	a.doc, a.err = p.gate.Answer(service, asked.Color, asked)
 	if !p.isUp() {
 		return plumbline.Gate{}, errors.New("nobody hears the answer")
