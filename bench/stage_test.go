@@ -195,7 +195,7 @@ func (s *stage) awaitSettled(sequence uint64) time.Time {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), patience)
 	defer cancel()
-	for _, name := range []string{"run-plum", "state"} {
+	for _, name := range []string{"run-plum", "state-plum"} {
 		consumer, err := s.js.Consumer(ctx, "PLUMBLINE_EVENTS", name)
 		for err == nil && consumer.CachedInfo().AckFloor.Stream < sequence {
 			time.Sleep(100 * time.Microsecond)

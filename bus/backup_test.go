@@ -35,7 +35,7 @@ func full(t *testing.T, b *bus.Bus) (suite string) {
 	}
 	done := make(chan struct{}, 5)
 	stop := background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			if d.Sequence() > 5 {
 				return // under way
 			}
@@ -97,7 +97,7 @@ func TestABackupComesBackAsItWas(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "backup")
 	var written []string
 	backup := must(before.Backup(t.Context(), dir, func(s bus.StreamBackup) { written = append(written, s.Name) }))(t)
-	if len(written) != 7 || written[6] != "PLUMBLINE_EVENTS" || len(backup.Places) != 3 {
+	if len(written) != 7 || written[6] != "PLUMBLINE_EVENTS" || len(backup.Places) != 4 {
 		t.Errorf("written %v, places %+v", written, backup.Places)
 	}
 	for _, file := range must(os.ReadDir(dir))(t) {
@@ -128,7 +128,7 @@ func TestABackupComesBackAsItWas(t *testing.T) {
 	// What was done stays done, what was under way comes again, and the next event is the next.
 	got := make(chan uint64, 10)
 	background(t, func(ctx context.Context) error {
-		return after.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return after.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			if err := d.Done(ctx); err != nil {
 				t.Error(err)
 			}

@@ -301,9 +301,9 @@ func TestAcknowledgementToAConsumerThatIsGone(t *testing.T) {
 		}
 		got := make(chan error, 10)
 		stop := alongside(t, func(ctx context.Context) error {
-			return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+			return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 				if len(got) == 0 {
-					if err := js.DeleteConsumer(ctx, "PLUMBLINE_EVENTS", "state"); err != nil {
+					if err := js.DeleteConsumer(ctx, "PLUMBLINE_EVENTS", "state-plum"); err != nil {
 						t.Error(err)
 					}
 				}

@@ -12,7 +12,7 @@ import (
 	"github.com/plumbline-dev/plumbline"
 )
 
-// StateAckWait is how long the handler of ConsumeState may go without Working before an event is delivered again.
+// StateAckWait is how long a handler of ConsumeState or ConsumeStrays may go without Working before an event is delivered again.
 const StateAckWait = 5 * time.Second
 
 // A Delivery is a message of the event stream in somebody's hands. Exactly one of Done and Later ends it; without either
@@ -86,10 +86,20 @@ func (b *Bus) acknowledge(ctx context.Context, m jetstream.Msg) error {
 	return nil
 }
 
-// ConsumeState hands every message of the event stream to handle, in stream order and one at a time for all processes
-// together, until ctx is done. It survives reconnects and makes its consumer anew when it is gone.
-func (b *Bus) ConsumeState(ctx context.Context, handle func(context.Context, *Delivery)) error {
-	return b.consume(ctx, b.stateReader(), 1, handle)
+// ConsumeState hands every message about a service to handle, in stream order and one at a time for all processes together,
+// until ctx is done. It survives reconnects and makes its consumer anew when it is gone. What the service's record applied
+// before the consumer was made may be left out.
+func (b *Bus) ConsumeState(ctx context.Context, service string, handle func(context.Context, *Delivery)) error {
+	if err := plumbline.CheckName(service); err != nil {
+		return err
+	}
+	return b.consume(ctx, b.stateReader(service), 1, handle)
+}
+
+// ConsumeStrays hands every message of the event stream to handle, whatever it is about, at most slots at once in this
+// process and in no order, until ctx is done. It is for those who look for what ConsumeState of no service is given.
+func (b *Bus) ConsumeStrays(ctx context.Context, slots int, handle func(context.Context, *Delivery)) error {
+	return b.consume(ctx, b.strayReader(), slots, handle)
 }
 
 // ConsumeRuns hands the messages about a service to handle, at most slots at once in this process, until ctx is done; then

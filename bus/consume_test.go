@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +102,8 @@ func TestStateComesInOrderOneAtATime(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	background(t, func(ctx context.Context) error { return one.ConsumeState(ctx, handle) })
-	background(t, func(ctx context.Context) error { return two.ConsumeState(ctx, handle) })
+	background(t, func(ctx context.Context) error { return one.ConsumeState(ctx, "plum", handle) })
+	background(t, func(ctx context.Context) error { return two.ConsumeState(ctx, "plum", handle) })
 	for i := range n {
 		must(one.Publish(t.Context(), release(strings.Repeat("1", i+1))))(t)
 	}
@@ -119,7 +120,7 @@ func TestLaterComesAgain(t *testing.T) {
 	b := ready(t)
 	deliveries := make(chan int, 10)
 	background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			deliveries <- d.Deliveries()
 			if d.Deliveries() < 3 {
 				if err := d.Later(10 * time.Millisecond); err != nil {
@@ -222,7 +223,7 @@ func TestConsumerIsMadeAnew(t *testing.T) {
 	b := ready(t)
 	got := make(chan uint64, 10)
 	background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			if err := d.Done(ctx); err != nil {
 				t.Error(err)
 			}
@@ -232,22 +233,116 @@ func TestConsumerIsMadeAnew(t *testing.T) {
 	must(b.Publish(t.Context(), release("1")))(t)
 	receive(t, got)
 	js := must(jetstream.New(b.Conn()))(t)
-	if err := js.DeleteConsumer(t.Context(), "PLUMBLINE_EVENTS", "state"); err != nil {
+	if err := js.DeleteConsumer(t.Context(), "PLUMBLINE_EVENTS", "state-plum"); err != nil {
 		t.Fatal(err)
 	}
 	must(b.Publish(t.Context(), release("2")))(t)
-	for receive(t, got) != 2 { // the new consumer begins at the beginning: what was applied changes nothing
+	for receive(t, got) != 2 { // without a record nobody knows what was applied
 	}
+}
+
+// A consumer that is made anew gives out nothing that the record has applied, but the last, whose news may be untold.
+func TestStateGoesOnWhereTheRecordIs(t *testing.T) {
+	b := ready(t)
+	for i := range 4 {
+		must(b.Publish(t.Context(), release(fmt.Sprint(i))))(t)
+	}
+	record := plumbline.Begin("plum", plumbline.Policy{})
+	record.Applied = 3
+	must(b.CreateRecord(t.Context(), record))(t)
+	got := make(chan uint64, 10)
+	background(t, func(ctx context.Context) error {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
+			if err := d.Done(ctx); err != nil {
+				t.Error(err)
+			}
+			got <- d.Sequence()
+		})
+	})
+	if first, second := receive(t, got), receive(t, got); first != 3 || second != 4 {
+		t.Errorf("events %d and %d, want 3 and 4", first, second)
+	}
+}
+
+// A record from before the events were lost is ahead of all of them.
+func TestStateBeginsAtTheBeginningUnderARecordThatIsAhead(t *testing.T) {
+	b := ready(t)
+	record := plumbline.Begin("plum", plumbline.Policy{})
+	record.Applied = 300
+	must(b.CreateRecord(t.Context(), record))(t)
+	got := make(chan uint64, 10)
+	background(t, func(ctx context.Context) error {
+		return b.ConsumeState(ctx, "plum", func(_ context.Context, d *bus.Delivery) { got <- d.Sequence() })
+	})
+	must(b.Publish(t.Context(), release("1")))(t)
+	if first := receive(t, got); first != 1 {
+		t.Errorf("event %d, want 1", first)
+	}
+}
+
+// A service that comes later has no part in what was published to its name while nobody served it.
+func TestStateOfAServiceThatComesLater(t *testing.T) {
+	b := ready(t)
+	settled := make(chan uint64, 10)
+	stop := background(t, func(ctx context.Context) error {
+		return b.ConsumeStrays(ctx, 1, func(ctx context.Context, d *bus.Delivery) {
+			if err := d.Done(ctx); err != nil {
+				t.Error(err)
+			}
+			settled <- d.Sequence()
+		})
+	})
+	must(b.Publish(t.Context(), release("1")))(t)
+	receive(t, settled)
+	stop()
+	must(b.Publish(t.Context(), release("2")))(t)
+	got := make(chan uint64, 10)
+	background(t, func(ctx context.Context) error {
+		return b.ConsumeState(ctx, "plum", func(_ context.Context, d *bus.Delivery) { got <- d.Sequence() })
+	})
+	if first := receive(t, got); first != 2 {
+		t.Errorf("event %d, want 2", first)
+	}
+}
+
+func TestServicesWaitForThemselvesAlone(t *testing.T) {
+	b := ready(t)
+	busy, served := make(chan string, 1), make(chan string, 1)
+	free := make(chan struct{})
+	handle := func(told chan<- string, until <-chan struct{}) func(context.Context, *bus.Delivery) {
+		return func(ctx context.Context, d *bus.Delivery) {
+			told <- d.Service()
+			<-until
+			_ = d.Done(ctx) // the test may be over
+		}
+	}
+	open := make(chan struct{})
+	close(open)
+	background(t, func(ctx context.Context) error { return b.ConsumeState(ctx, "plum", handle(busy, free)) })
+	background(t, func(ctx context.Context) error { return b.ConsumeState(ctx, "pear", handle(served, open)) })
+	must(b.Publish(t.Context(), release("1")))(t)
+	if s := receive(t, busy); s != "plum" {
+		t.Fatalf("an event of %s", s)
+	}
+	e := release("1")
+	e.Service = "pear"
+	must(b.Publish(t.Context(), e))(t)
+	if s := receive(t, served); s != "pear" {
+		t.Errorf("an event of %s, want pear's while plum is busy", s)
+	}
+	close(free)
 }
 
 func TestConsumerIsCorrected(t *testing.T) {
 	b := ready(t)
 	js := must(jetstream.New(b.Conn()))(t)
-	must(js.CreateConsumer(t.Context(), "PLUMBLINE_EVENTS", jetstream.ConsumerConfig{Durable: "state", MaxAckPending: 50, MaxDeliver: 3}))(t)
-	stop := background(t, func(ctx context.Context) error { return b.ConsumeState(ctx, func(context.Context, *bus.Delivery) {}) })
+	must(js.CreateConsumer(t.Context(), "PLUMBLINE_EVENTS", jetstream.ConsumerConfig{Durable: "state-plum", MaxAckPending: 50, MaxDeliver: 3}))(t)
+	stop := background(t, func(ctx context.Context) error {
+		return b.ConsumeState(ctx, "plum", func(context.Context, *bus.Delivery) {})
+	})
 	eventually(t, "the state consumer has its settings", func() bool {
-		c := must(js.Consumer(t.Context(), "PLUMBLINE_EVENTS", "state"))(t).CachedInfo().Config
-		return c.MaxAckPending == 1 && c.MaxDeliver == -1 && c.AckWait == bus.StateAckWait && len(c.FilterSubjects) == 2
+		c := must(js.Consumer(t.Context(), "PLUMBLINE_EVENTS", "state-plum"))(t).CachedInfo().Config
+		return c.MaxAckPending == 1 && c.MaxDeliver == -1 && c.AckWait == bus.StateAckWait && len(c.FilterSubjects) == 4
 	})
 	stop()
 }
@@ -267,7 +362,7 @@ func TestConsumersSurviveARestartOfTheServer(t *testing.T) {
 	must(b.Ensure(t.Context()))(t)
 	state, records, synced := make(chan uint64, 10), make(chan string, 10), make(chan struct{})
 	background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			if d.Done(ctx) == nil {
 				state <- d.Sequence()
 			}

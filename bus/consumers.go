@@ -22,12 +22,13 @@ type Readers struct {
 type reader struct {
 	stream string
 	config jetstream.ConsumerConfig
+	begin  func(context.Context) (uint64, error) // the first message of a place that is made, nil: as config says
 }
 
 func (b *Bus) readers(r Readers) []reader {
-	all := []reader{b.stateReader()}
+	all := []reader{b.strayReader()}
 	for _, service := range r.Services {
-		all = append(all, b.runReader(service))
+		all = append(all, b.stateReader(service), b.runReader(service))
 	}
 	for _, durable := range r.Verdicts {
 		all = append(all, b.verdictReader(durable))
@@ -38,29 +39,66 @@ func (b *Bus) readers(r Readers) []reader {
 	return all
 }
 
-func (b *Bus) stateReader() reader {
-	return reader{b.names.events(), jetstream.ConsumerConfig{
-		Durable: "state", AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 1,
+// strays is the durable name of those who look for events of no service.
+const strays = "strays"
+
+func (b *Bus) strayReader() reader {
+	return reader{stream: b.names.events(), config: jetstream.ConsumerConfig{
+		Durable: strays, AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 256,
 		FilterSubjects: []string{b.names.subject("event", ">"), b.names.subject("slot", ">")},
 	}}
 }
 
+func (b *Bus) stateReader(service string) reader {
+	return reader{stream: b.names.events(), config: jetstream.ConsumerConfig{
+		Durable: "state-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: StateAckWait, MaxDeliver: -1, MaxAckPending: 1,
+		FilterSubjects: b.names.about(service),
+	}, begin: func(ctx context.Context) (uint64, error) { return b.stateBegins(ctx, service) }}
+}
+
+// stateBegins is the first event that a service's record may not have applied. Before there was a record, events of the
+// service were strays.
+func (b *Bus) stateBegins(ctx context.Context, service string) (uint64, error) {
+	record, _, err := b.Record(ctx, service)
+	if errors.Is(err, ErrNoRecord) {
+		consumer, err := b.js.Consumer(ctx, b.names.events(), strays)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return 1, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		return consumer.CachedInfo().AckFloor.Stream + 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	stream, err := b.js.Stream(ctx, b.names.events())
+	if err != nil {
+		return 0, err
+	}
+	if record.Applied > stream.CachedInfo().State.LastSeq { // a record that outlived the events it was made from
+		return 1, nil
+	}
+	return max(1, record.Applied), nil // what that one said may not be told yet
+}
+
 func (b *Bus) runReader(service string) reader {
-	return reader{b.names.events(), jetstream.ConsumerConfig{
+	return reader{stream: b.names.events(), config: jetstream.ConsumerConfig{
 		Durable: "run-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.options.RunAckWait, MaxDeliver: -1, MaxAckPending: 1000,
-		FilterSubjects: []string{b.names.event(service), b.names.subject("event", service, "*"), b.names.subject("slot", service, "*")},
+		FilterSubjects: b.names.about(service),
 	}}
 }
 
 func (b *Bus) verdictReader(durable string) reader {
-	return reader{b.names.verdicts(), jetstream.ConsumerConfig{
+	return reader{stream: b.names.verdicts(), config: jetstream.ConsumerConfig{
 		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
 		MaxDeliver: -1, MaxAckPending: 64, FilterSubject: b.names.subject("verdict", ">"),
 	}}
 }
 
 func (b *Bus) letterReader(durable string) reader {
-	return reader{b.names.deadLetters(), jetstream.ConsumerConfig{
+	return reader{stream: b.names.deadLetters(), config: jetstream.ConsumerConfig{
 		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Minute,
 		MaxDeliver: -1, MaxAckPending: maxLetters, HeadersOnly: true, FilterSubject: b.names.subject("deadletter", ">"),
 	}}
@@ -89,9 +127,7 @@ func (b *Bus) durable(ctx context.Context, r reader) (jetstream.Consumer, error)
 		if b.mayNot(ctx, createConsumer(r)) {
 			return nil, errNotProvisioned
 		}
-		if consumer, err = b.js.CreateConsumer(ctx, r.stream, want); errors.Is(err, jetstream.ErrConsumerExists) {
-			consumer, err = b.js.Consumer(ctx, r.stream, want.Durable)
-		}
+		consumer, err = b.createDurable(ctx, r)
 	}
 	if err != nil {
 		return nil, err
@@ -111,6 +147,22 @@ func (b *Bus) durable(ctx context.Context, r reader) (jetstream.Consumer, error)
 	b.log.Error("a consumer has other settings than it should, and can't be corrected", "stream", r.stream, "consumer", want.Durable,
 		"settings", differs(r.config, got), "error", err)
 	return consumer, nil
+}
+
+func (b *Bus) createDurable(ctx context.Context, r reader) (jetstream.Consumer, error) {
+	want := r.config
+	if r.begin != nil {
+		first, err := r.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		want.DeliverPolicy, want.OptStartSeq = jetstream.DeliverByStartSequencePolicy, first
+	}
+	consumer, err := b.js.CreateConsumer(ctx, r.stream, want)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		return b.js.Consumer(ctx, r.stream, want.Durable)
+	}
+	return consumer, err
 }
 
 // createConsumer is the subject that makes a consumer.

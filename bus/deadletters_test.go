@@ -32,7 +32,7 @@ func TestDeadLetters(t *testing.T) {
 	must(b.Publish(t.Context(), release("1")))(t)
 	served := make(chan plumbline.Event, 1)
 	background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeStrays(ctx, 1, func(ctx context.Context, d *bus.Delivery) {
 			e, err := d.Event()
 			if err == nil {
 				served <- e

@@ -295,7 +295,7 @@ func TestForgeriesInShippedAccounts(t *testing.T) {
 	for name := range must(must(jetstream.New(f.bus("admin").Conn()))(t).Stream(t.Context(), "PLUMBLINE_EVENTS"))(t).ConsumerNames(t.Context()).Name() {
 		readers = append(readers, name)
 	}
-	if slices.Sort(readers); !slices.Equal(readers, []string{"run-plum", "state"}) {
+	if slices.Sort(readers); !slices.Equal(readers, []string{"run-plum", "state-plum", "strays"}) {
 		t.Errorf("the events are read by %v", readers)
 	}
 	publish(t, f.daemon, lost(1))

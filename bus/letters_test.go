@@ -25,7 +25,7 @@ func buried(t *testing.T, b *bus.Bus, reason string, messages ...*nats.Msg) <-ch
 		must(js.PublishMsg(t.Context(), m))(t)
 	}
 	background(t, func(ctx context.Context) error {
-		return b.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) {
+		return b.ConsumeState(ctx, "plum", func(ctx context.Context, d *bus.Delivery) {
 			e, err := d.Event()
 			if d.Sequence() <= uint64(len(messages)) {
 				if err := d.DeadLetter(ctx, reason); err != nil {

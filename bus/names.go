@@ -25,6 +25,11 @@ func (n names) subject(tokens ...string) string {
 	return n.prefix + "." + strings.Join(tokens, ".")
 }
 
+// about are the subjects of the event stream that name a service: see address.
+func (n names) about(service string) []string {
+	return []string{n.event(service), n.subject("event", service, publisherRelease), n.subject("event", service, publisherSwitch), n.subject("slot", service, "*")}
+}
+
 func (n names) event(service string) string { return n.subject("event", service) }
 
 func (n names) slot(service string, c plumbline.Color) string {

@@ -32,7 +32,7 @@ func TestADaemonBindsToWhatIsProvisioned(t *testing.T) {
 	if warnings, err := daemon.Ensure(t.Context()); err != nil || len(warnings) > 0 {
 		t.Fatalf("with streams: %v, %v", warnings, err)
 	}
-	if err := daemon.EnsureReaders(t.Context(), plums); err == nil || !strings.Contains(err.Error(), "consumer run-plum of stream PLUMBLINE_EVENTS: ") || !strings.Contains(err.Error(), "plumbline bus provision") {
+	if err := daemon.EnsureReaders(t.Context(), plums); err == nil || !strings.Contains(err.Error(), "consumer state-plum of stream PLUMBLINE_EVENTS: ") || !strings.Contains(err.Error(), "plumbline bus provision") {
 		t.Fatalf("without consumers: %v", err)
 	}
 	must(admin.Provision(t.Context(), plums, false))(t)
@@ -66,7 +66,7 @@ func TestProvisionCorrectsIfAsked(t *testing.T) {
 		}
 		return all
 	}
-	if made := became(false); len(made) != 10 || made[0] != "stream PLUMBLINE_EVENTS made []" || made[9] != "consumer reporter-releases made []" {
+	if made := became(false); len(made) != 11 || made[0] != "stream PLUMBLINE_EVENTS made []" || made[10] != "consumer reporter-releases made []" {
 		t.Fatalf("first: %q", made)
 	}
 	if again := became(true); len(again) > 0 {
@@ -113,7 +113,7 @@ func TestCheckSaysWhatIsWeak(t *testing.T) {
 	f := emptyFortress(t, shippedAccounts(t))
 	admin, daemon := f.bus("admin"), f.bus("validator")
 	missing := states(admin.Check(t.Context(), plums))
-	if len(missing) != 10 || !strings.HasPrefix(missing[0], "missing stream PLUMBLINE_EVENTS: isn't there: plumbline bus provision") {
+	if len(missing) != 11 || !strings.HasPrefix(missing[0], "missing stream PLUMBLINE_EVENTS: isn't there: plumbline bus provision") {
 		t.Errorf("nothing is there, and found is %q", missing)
 	}
 	must(admin.Provision(t.Context(), plums, false))(t)

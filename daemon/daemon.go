@@ -167,8 +167,9 @@ func (d *Daemon) prepare(ctx context.Context, s *snapshot) error {
 // run starts everything that a daemon does. It returns when memory is in step with the bus.
 func (d *Daemon) run(starting, ctx context.Context) error {
 	state := d.newState()
+	d.group.Go(func() error { d.apply(ctx, state); return nil })
 	d.group.Go(func() error {
-		return d.bus.ConsumeState(ctx, func(ctx context.Context, e *bus.Delivery) { state.Handle(ctx, e) })
+		return d.bus.ConsumeStrays(ctx, straySlots, func(ctx context.Context, e *bus.Delivery) { state.HandleStray(ctx, e) })
 	})
 	taking, finish := context.WithCancel(ctx)
 	d.finish, d.ending = finish, taking.Done()
@@ -180,6 +181,32 @@ func (d *Daemon) run(starting, ctx context.Context) error {
 	d.group.Go(func() error { return d.serveHTTP(ctx) })
 	d.group.Go(func() error { return d.serveCallbacks(ctx) })
 	return d.watch(starting, ctx)
+}
+
+// straySlots is how many events at once are looked at for being of no service.
+const straySlots = 8
+
+// apply has every service's events applied, each service's for itself, so that none waits for another. A service that has a
+// record and isn't served here counts, too: somebody has to say so to whoever releases to it.
+func (d *Daemon) apply(ctx context.Context, state *worker.State) {
+	applied := map[string]bool{}
+	for {
+		changed := d.memory.Changed()
+		for _, service := range d.memory.Services() {
+			if applied[service] {
+				continue
+			}
+			applied[service] = true
+			d.group.Go(func() error {
+				return d.bus.ConsumeState(ctx, service, func(ctx context.Context, e *bus.Delivery) { state.Handle(ctx, e) })
+			})
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // watch keeps memory in step with the bus, and returns when it is for the first time.

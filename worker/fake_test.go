@@ -91,10 +91,10 @@ func (h *house) plan(_ context.Context, run plumbline.RunRef) (plumbline.Plan, e
 func (h *house) records(m *worker.Memory) worker.Records {
 	return worker.Records{
 		Memory: m,
-		Load: func(context.Context, string) (plumbline.Record, uint64, error) {
+		Load: func(_ context.Context, service string) (plumbline.Record, uint64, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			if h.record == nil {
+			if h.record == nil || h.record.Service != service {
 				return plumbline.Record{}, 0, errMissing
 			}
 			return h.record.Clone(), h.revision, nil
@@ -222,7 +222,7 @@ func (d *delivery) again() *delivery {
 }
 func (d *delivery) beats() int                      { d.mu.Lock(); defer d.mu.Unlock(); return d.working }
 func (d *delivery) Event() (plumbline.Event, error) { return d.event, d.broken }
-func (d *delivery) Service() string                 { return "plum" }
+func (d *delivery) Service() string                 { return d.event.Service }
 func (d *delivery) Deliveries() int                 { return d.times }
 func (d *delivery) Working() error                  { d.mu.Lock(); defer d.mu.Unlock(); d.working++; return nil }
 func (d *delivery) Done(context.Context) error {

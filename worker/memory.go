@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/plumbline-dev/plumbline"
@@ -102,6 +103,19 @@ func (m *Memory) Get(service string) (plumbline.Record, uint64, bool) {
 	}
 	record.Colors = colors
 	return record, known.revision, true
+}
+
+// Services are those that have a record, in order.
+func (m *Memory) Services() (all []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for service, known := range m.records {
+		if known.record.Schema != "" {
+			all = append(all, service)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Wake has everybody look again who waits for a change: something else changed than a record.

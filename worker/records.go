@@ -33,6 +33,18 @@ func (r Records) Ensure(ctx context.Context, first plumbline.Record) error {
 	return nil
 }
 
+// Exists says whether a service has a record. One that isn't known here is looked up on the bus.
+func (r Records) Exists(ctx context.Context, service string) (bool, error) {
+	if _, _, known := r.Memory.Get(service); known {
+		return true, nil
+	}
+	_, _, err := r.Load(ctx, service)
+	if err != nil && r.IsMissing(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Change applies f to the newest record until the result could be written, and returns it. f may be called several
 // times; when it says that nothing is to be changed, nothing is written.
 func (r Records) Change(ctx context.Context, service string, f func(plumbline.Record) (plumbline.Record, bool)) (plumbline.Record, error) {

@@ -40,8 +40,13 @@ type State struct {
 
 // Handle applies one event. Dead letters, record and ledger are durable before the message is settled, and each of them
 // may be repeated without harm.
-func (s *State) Handle(ctx context.Context, d Delivery) {
-	if err := s.handle(ctx, d); err != nil {
+func (s *State) Handle(ctx context.Context, d Delivery) { s.settle(ctx, d, s.handle) }
+
+// HandleStray puts aside an event of a service that nobody serves. Others are left to Handle, which is given them too.
+func (s *State) HandleStray(ctx context.Context, d Delivery) { s.settle(ctx, d, s.handleStray) }
+
+func (s *State) settle(ctx context.Context, d Delivery, handle func(context.Context, Delivery) error) {
+	if err := handle(ctx, d); err != nil {
 		if ctx.Err() == nil {
 			s.Log.Warn("an event could not be applied and comes again", "service", d.Service(), "error", err)
 		}
@@ -50,6 +55,29 @@ func (s *State) Handle(ctx context.Context, d Delivery) {
 		}
 	}
 }
+
+// handleStray goes by the record: whoever serves a service makes one before anything else, and it stays when the service
+// goes.
+func (s *State) handleStray(ctx context.Context, d Delivery) error {
+	service := d.Service()
+	_, served := s.Policy(service)
+	if !served && service != "" {
+		var err error
+		if served, err = s.Records.Exists(ctx, service); err != nil {
+			return err
+		}
+	}
+	if served {
+		return d.Done(ctx)
+	}
+	event, err := d.Event()
+	if err != nil {
+		return s.bury(ctx, d, err.Error())
+	}
+	return s.bury(ctx, d, notConfigured(event.Service))
+}
+
+func notConfigured(service string) string { return "service " + service + " is not configured" }
 
 func (s *State) handle(ctx context.Context, d Delivery) error {
 	event, err := d.Event()
@@ -62,7 +90,7 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 		return d.Later(elsewhereDelay) // a daemon with another configuration made its record, and may take the event
 	}
 	if !known {
-		return s.bury(ctx, d, "service "+event.Service+" is not configured")
+		return s.bury(ctx, d, notConfigured(event.Service))
 	}
 	record, letter, err := s.apply(ctx, event, policy)
 	if err != nil && s.Records.IsMissing(err) {
@@ -92,10 +120,11 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 	return d.Done(ctx)
 }
 
-// An event of a service that isn't configured here is offered to others a few times: it holds up those behind it.
+// An event of a service that isn't configured here is offered to others for a few seconds: somebody who serves it may just
+// begin.
 const (
-	elsewhereTries = 5
-	elsewhereDelay = 100 * time.Millisecond
+	elsewhereTries = 10
+	elsewhereDelay = 500 * time.Millisecond
 )
 
 // apply moves the record by an event, or says why the event can't be served. Every step may be repeated.

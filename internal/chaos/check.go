@@ -259,9 +259,9 @@ func (s *stage) idle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consumers := []string{"state"}
+	consumers := []string{"strays"}
 	for _, name := range s.names {
-		consumers = append(consumers, "run-"+name)
+		consumers = append(consumers, "state-"+name, "run-"+name)
 	}
 	for _, name := range consumers {
 		var c jetstream.Consumer

@@ -97,12 +97,15 @@ func (p *process) open(ctx context.Context) (err error) {
 
 func (p *process) run(starting context.Context) error {
 	state := p.newState()
-	if p.world.mutation != OutOfOrder {
-		p.goes(func(ctx context.Context) error {
-			return p.bus.ConsumeState(ctx, func(ctx context.Context, d *bus.Delivery) { state.Handle(ctx, p.deliver("state", d)) })
-		})
-	}
+	p.goes(func(ctx context.Context) error {
+		return p.bus.ConsumeStrays(ctx, straySlots, func(ctx context.Context, d *bus.Delivery) { state.HandleStray(ctx, p.deliver("stray", d)) })
+	})
 	for _, s := range p.world.script.Services {
+		if p.world.mutation != OutOfOrder {
+			p.goes(func(ctx context.Context) error {
+				return p.bus.ConsumeState(ctx, s.Name, func(ctx context.Context, d *bus.Delivery) { state.Handle(ctx, p.deliver("state", d)) })
+			})
+		}
 		p.takers.Add(1)
 		p.goes(func(ctx context.Context) error {
 			defer p.takers.Done()
@@ -128,7 +131,10 @@ func (p *process) run(starting context.Context) error {
 	}
 }
 
-const runSlots = 16
+const (
+	runSlots   = 16
+	straySlots = 8
+)
 
 // goes runs something until the process ends.
 func (p *process) goes(run func(context.Context) error) {

@@ -315,7 +315,7 @@ func (w *writer) fault() {
 	case finishOne:
 		a.For = w.upTo(25 * time.Second)
 	case forgetful:
-		a.ID = pick(w, "state", "run-"+pick(w, w.names()...))
+		a.ID = pick(w, "strays", "state-"+pick(w, w.names()...), "run-"+pick(w, w.names()...))
 	case brokerStop, brokerKill:
 		w.add(Act{At: a.At + w.upTo(15*time.Second), Do: brokerBack})
 	}

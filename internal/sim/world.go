@@ -312,9 +312,12 @@ func (w *world) unsettled() string {
 	if err != nil {
 		return err.Error()
 	}
-	consumers := append([]string{"state"}, w.script.Reporters...)
+	consumers := append([]string{"strays"}, w.script.Reporters...)
 	for _, s := range w.script.Services {
 		consumers = append(consumers, "run-"+s.Name)
+		if w.mutation != OutOfOrder {
+			consumers = append(consumers, "state-"+s.Name)
+		}
 		if r, _, err := w.tool.Record(ctx, s.Name); err != nil {
 			return err.Error()
 		} else if n := len(r.Colors[plumbline.Blue].Pending) + len(r.Colors[plumbline.Green].Pending); n > 0 {
@@ -327,9 +330,6 @@ func (w *world) unsettled() string {
 		}
 	}
 	for _, name := range consumers {
-		if name == "state" && w.mutation == OutOfOrder {
-			continue
-		}
 		stream := "PLUMBLINE_EVENTS"
 		if slices.Contains(w.script.Reporters, name) {
 			stream = "PLUMBLINE_VERDICTS"
