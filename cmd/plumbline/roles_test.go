@@ -94,10 +94,10 @@ func TestRoles(t *testing.T) {
 	if _, stderr := g.run(3, "validator", "serve"); !strings.Contains(stderr, "stream PLUMBLINE_EVENTS: it isn't there") || !strings.Contains(stderr, "plumbline bus provision") {
 		t.Errorf("a daemon without streams says\n%s", stderr)
 	}
-	if made, _ := g.run(0, "admin", "bus", "provision"); strings.Count(made, " made") != 9 {
+	if made, _ := g.run(0, "admin", "bus", "provision"); strings.Count(made, " made") != 10 {
 		t.Errorf("provisioned\n%s", made)
 	}
-	if again, _ := g.run(0, "admin", "bus", "provision"); strings.Count(again, " kept") != 9 {
+	if again, _ := g.run(0, "admin", "bus", "provision"); strings.Count(again, " kept") != 10 {
 		t.Errorf("provisioned again\n%s", again)
 	}
 	if found, err := g.check("admin"); err != nil || inState(found, bus.StateOK) != len(found) {
