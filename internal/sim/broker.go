@@ -38,11 +38,19 @@ func (k *broker) start() error {
 	return nil
 }
 
-// stop ends the server as an operator does.
+// stop ends the server as an operator does. While the server tells everybody so it holds a lock and lets time pass: whoever
+// asked for a consumer at that moment would wait for the lock, which keeps the bubble's time from passing. So it is asked
+// for nothing any more, and has done what it was asked for.
 func (k *broker) stop() {
-	if server := k.gone(); server != nil {
-		server.Close()
+	server := k.gone()
+	if server == nil {
+		return
 	}
+	for _, l := range k.all() {
+		l.hush()
+	}
+	synctest.Wait()
+	server.Close()
 }
 
 // kill ends the server as kill -9 does: what it had not given to the file system is lost. The store is taken at a moment
@@ -56,6 +64,7 @@ func (k *broker) kill() error {
 	for _, l := range k.all() {
 		l.drop()
 	}
+	synctest.Wait() // see stop
 	before := k.store()
 	k.lives++
 	err := os.CopyFS(k.store(), os.DirFS(before))

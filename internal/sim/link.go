@@ -109,6 +109,15 @@ func (l *link) set(held, deaf bool) {
 	}
 }
 
+// hush has nothing arrive any more that goes over the connections of the moment to the broker.
+func (l *link) hush() {
+	for _, w := range l.current() {
+		w.writing.Lock()
+		w.hushed = true
+		w.writing.Unlock()
+	}
+}
+
 func (l *link) current() []*wire {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,6 +139,7 @@ type wire struct {
 
 	writing sync.Mutex
 	held    bool          // what is written waits
+	hushed  bool          // for ever
 	out     []byte        // written and not sent
 	ready   chan struct{} // there may be something to send
 
@@ -188,7 +198,7 @@ func (w *wire) pump() {
 func (w *wire) due() (data []byte) {
 	w.writing.Lock()
 	defer w.writing.Unlock()
-	if !w.held {
+	if !w.held && !w.hushed {
 		data, w.out = w.out, nil
 	}
 	return data
