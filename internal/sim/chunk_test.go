@@ -3,6 +3,7 @@ package sim_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,31 +40,32 @@ const tries = 3
 type chunk struct{ first, last uint64 }
 
 // play plays a chunk in processes of their own, which share nothing with other worlds: the NATS client and server share timers
-// and pools among all bubbles of a process.
-func (c chunk) play(t *testing.T, total *tally) {
+// and pools among all bubbles of a process. The error means that no process could be started.
+func (c chunk) play(t *testing.T, total *tally) error {
 	for stood := 0; c.first <= c.last; {
-		child := c.start(t)
-		if child == nil {
-			return
+		child, err := c.start()
+		if err != nil {
+			return err
 		}
-		err := child.listen(total)
+		err = child.listen(total)
 		switch {
 		case err == nil && child.ended:
-			return
+			return nil
 		case !child.stuck:
 			t.Errorf("%v; the last seed was %d, %s=%d replays it:\n%s", err, child.seed, oneSeed, child.seed, strings.Join(child.said, "\n"))
-			return
+			return nil
 		}
 		if child.seed != c.first {
 			stood = 0
 		}
 		if stood++; stood == tries {
 			t.Errorf("seed %d stood still %d times:\n%s", child.seed, stood, strings.Join(child.said, "\n"))
-			return
+			return nil
 		}
 		total.stood(t, child.seed, child.said)
 		c.first = child.seed
 	}
+	return nil
 }
 
 // A child is a process that plays a chunk.
@@ -78,18 +80,21 @@ type child struct {
 	ended   bool // it played all its seeds
 }
 
-func (c chunk) start(t *testing.T) *child {
-	k := &child{command: exec.Command(os.Args[0], "-test.run=^TestChunk$", "-test.timeout=0"), stores: newStores(t), exit: make(chan error, 1), seed: c.first}
+func (c chunk) start() (*child, error) {
+	stores, err := newStores()
+	if err != nil {
+		return nil, err
+	}
+	k := &child{command: exec.Command(os.Args[0], "-test.run=^TestChunk$", "-test.timeout=0"), stores: stores, exit: make(chan error, 1), seed: c.first}
 	k.command.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", chunkOf, c.first, c.last), storesIn+"="+k.stores, "GOMAXPROCS=1", "GOGC=400", "GOTRACEBACK=all")
 	var in *io.PipeWriter
 	k.out, in = io.Pipe()
 	k.command.Stdout, k.command.Stderr = in, in
 	if err := k.command.Start(); err != nil {
-		t.Error(err)
-		return nil
+		return nil, errors.Join(err, os.Remove(stores))
 	}
 	go func() { k.exit <- k.command.Wait(); in.Close() }()
-	return k
+	return k, nil
 }
 
 // The words that begin a line of a child.
@@ -162,15 +167,10 @@ func TestChunk(t *testing.T) {
 }
 
 // newStores is an empty directory, in memory where there is room.
-func newStores(t *testing.T) string {
-	t.Helper()
+func newStores() (string, error) {
 	in := os.Getenv(storesIn)
 	if in == "" {
 		in = inMemory()
 	}
-	dir, err := os.MkdirTemp(in, "plumbline-sim-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return os.MkdirTemp(in, "plumbline-sim-")
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -43,11 +44,18 @@ func TestSeeds(t *testing.T) {
 	total := newTally(first, count)
 	chunks := make(chan chunk)
 	var crews sync.WaitGroup
+	var stranded atomic.Bool // no process can be started any more
 	atOnce := max(1, number(t, crewsAtOnce, uint64(runtime.GOMAXPROCS(0))))
 	for range atOnce {
 		crews.Go(func() {
 			for c := range chunks {
-				c.play(t, total)
+				if stranded.Load() {
+					continue
+				}
+				if err := c.play(t, total); err != nil {
+					stranded.Store(true)
+					t.Error(err)
+				}
 				total.tell(t)
 			}
 		})
@@ -79,7 +87,10 @@ func replay(t *testing.T, seed uint64) {
 // play plays one seed in a bubble, with its stores in memory where there is room.
 func play(t *testing.T, seed uint64, mutation sim.Mutation, log *slog.Logger) (report sim.Report) {
 	t.Helper()
-	dir := newStores(t)
+	dir, err := newStores()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer os.RemoveAll(dir)
 	runtime.GC() // twice, so that nothing is left in the pools of the NATS client: a timer of another bubble is fatal in this one
 	runtime.GC()
