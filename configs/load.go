@@ -30,7 +30,7 @@ type Source struct {
 	// WithoutSecrets leaves secrets unread and empty: for commands that need none, where they may not be at hand.
 	WithoutSecrets bool
 
-	ReadFile func(name string) ([]byte, error)      // default os.ReadFile
+	ReadFile func(name string) ([]byte, error)      // default strictyaml.ReadFile
 	Stat     func(name string) (fs.FileInfo, error) // default os.Stat
 }
 
@@ -44,7 +44,7 @@ const separator = "\x1f"
 // FILE:LINE:COL, or at the environment variable or flag that said it. The configuration is nil unless it is valid.
 func Load(source Source) (*Config, []Warning, error) {
 	if source.ReadFile == nil {
-		source.ReadFile = os.ReadFile
+		source.ReadFile = strictyaml.ReadFile
 	}
 	if source.Stat == nil {
 		source.Stat = os.Stat

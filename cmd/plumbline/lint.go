@@ -121,7 +121,7 @@ func sortPaths(paths []string) (suitePaths, settings []string, err error) {
 }
 
 func isConfiguration(path string) bool {
-	data, err := os.ReadFile(path) // #nosec G304 -- a file that the user names
+	data, err := strictyaml.ReadFile(path)
 	if err != nil {
 		return false
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/strictyaml"
@@ -21,7 +20,7 @@ func printProblem(w io.Writer, s term.Style, p strictyaml.Problem) {
 		text = s.Bold(place+":") + " " + rest
 	}
 	fmt.Fprintln(w, text)
-	if data, err := os.ReadFile(p.File); err == nil {
+	if data, err := strictyaml.ReadFile(p.File); err == nil {
 		if shown := excerpt(string(data), p); shown != "" {
 			fmt.Fprintln(w, s.Dim(shown))
 		}

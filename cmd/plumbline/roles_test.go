@@ -165,6 +165,21 @@ func TestRoles(t *testing.T) {
 		t.Errorf("release tooling that waits for a manual run is told\n%s", stderr)
 	}
 
+	// Nobody waits for a release that is put aside, though release tooling can't read the dead letters.
+	g.run(1, "release", "release", "plum", "blue", "--version", "3", "--id", "used", "--wait")
+	if said, _ := g.run(5, "release", "release", "plum", "blue", "--version", "4", "--id", "used", "--wait"); !strings.Contains(said, "event used released 3, and 4 was asked for") {
+		t.Errorf("the release with a used id ends as\n%s", said)
+	}
+	config, err := os.ReadFile(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, g.config, strings.Replace(string(config), "  plum:", "  pear:", 1))
+	if _, stderr := g.run(2, "release", "release", "pear", "green", "--version", "1", "--wait"); !strings.Contains(stderr, "pear") {
+		t.Errorf("the release of a service that no daemon has ends as\n%s", stderr)
+	}
+	writeFile(t, g.config, string(config))
+
 	daemon.stop(t)
 	if log := daemon.output.String(); strings.Contains(log, "refused this user") || strings.Contains(log, `"ERROR"`) {
 		t.Errorf("the daemon may do too little:\n%s", log)

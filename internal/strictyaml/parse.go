@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -17,11 +18,21 @@ const (
 	MaxKeys  = 1000 // of one map
 )
 
+// ReadFile reads a file, and no more of it than it takes to see that it has more than MaxBytes.
+func ReadFile(name string) ([]byte, error) {
+	file, err := os.Open(name) // #nosec G304 -- a file that the user or the configuration names
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, MaxBytes+1))
+}
+
 // Parse reads the one document of a file, within bounds, without anything that YAML has beyond JSON but comments and
 // styles. The error is Problems.
 func Parse(file string, data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
-		return nil, Problems{{File: file, Text: fmt.Sprintf("is %d bytes, want at most %d", len(data), MaxBytes)}}
+		return nil, Problems{{File: file, Text: fmt.Sprintf("is larger than %d bytes", MaxBytes)}}
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {

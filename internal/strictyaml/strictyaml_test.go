@@ -3,6 +3,8 @@ package strictyaml_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,7 +38,7 @@ func TestParseRefuses(t *testing.T) {
 		"key is a map":     {"? {a: 1}\n: 2\n", "f.yaml:1:3: a key that isn't text"},
 		"too deep":         {"a: " + deep, "f.yaml:1:35: is nested deeper than 32 levels"},
 		"too wide":         {wide.String(), "f.yaml:1:1: a map of 1001 keys, want at most 1000"},
-		"too large":        {strings.Repeat("# padding\n", 110_000), "f.yaml: is 1100000 bytes, want at most 1048576"},
+		"too large":        {strings.Repeat("# padding\n", 110_000), "f.yaml: is larger than 1048576 bytes"},
 		"open list":        {"a: [1, 2\nb: 3\n", "f.yaml:1:4: a list `[` that isn't closed (write `]`)"},
 		"open quote":       {"a: \"x\nb: 1\n", "f.yaml:1:4: a quote that isn't closed (write the closing quote)"},
 		"tab":              {"a:\n\t- x\n", "f.yaml:2:1: a tab in the indent (indent with spaces)"},
@@ -272,4 +274,18 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("a problem without text")
 		}
 	})
+}
+
+func TestReadFileTakesNoMoreThanItMust(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f.yaml")
+	if err := os.WriteFile(name, make([]byte, 3*strictyaml.MaxBytes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data, err := strictyaml.ReadFile(name)
+	if err != nil || len(data) != strictyaml.MaxBytes+1 {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	if _, err := strictyaml.Parse("f.yaml", data); err == nil || err.Error() != "f.yaml: is larger than 1048576 bytes" {
+		t.Errorf("got %v", err)
+	}
 }
