@@ -27,8 +27,11 @@ type Workday struct {
 	Password func() string // of User; nil: there is none
 }
 
-// credential is the API client's token.
+// credential is the API client's token, or the user's name and password where there is no client.
 func (w *Workday) credential(ctx context.Context, c *Connections, a *account, site plumbline.Site) (credential, error) {
+	if a.Grant == "" {
+		return w.byPassword(ctx, c, a, site)
+	}
 	return oauth2Credential(ctx, c, a, site)
 }
 

@@ -165,9 +165,8 @@ func (w *workdayReport) inquire(ctx context.Context, q *inquiry, client bool) er
 		path: segments("ccx", "service", "customreport2", account.Tenant, owner, name)}
 	if !client {
 		if _, _, err := account.user(q.account.Name); err != nil {
-			return err
+			return err // before anybody is asked
 		}
-		d.as = account.byPassword
 	}
 	x, err := q.ask(ctx, d)
 	if err != nil {

@@ -1,6 +1,12 @@
 package sandbox
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -10,78 +16,157 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-dev/plumbline"
+	"golang.org/x/time/rate"
 )
 
-// A WorkdayAccount is how a color asks Workday: with an API client and its refresh token, and as an integration system
-// user.
+// A WorkdayAccount is how a color asks Workday: as an API client with a refresh token, as one that signs assertions, or as
+// an integration system user with a password.
 type WorkdayAccount struct {
-	Tenant                 string
-	ClientID, ClientSecret string
-	RefreshToken           string // the first one: using it replaces it
-	User, Password         string // NAME@TENANT
-	ReportOwner, Report    string
+	Tenant       string
+	ClientID     string
+	ClientSecret string
+	RefreshToken string // that is good now: whoever uses it replaces it
+	SigningID    string // of the client that signs assertions
+	Key          string // of that client, private, in PEM
+	User         string // NAME@TENANT
+	Password     string
+	Owner        string // of the report
+	Report       string
 }
 
-// workdaySim is a tenant with an API client and a user for each color.
+// workdaySim is a tenant with API clients and a user for each color.
 type workdaySim struct {
 	clock  func() time.Time
 	random io.Reader
 	broken faulty
-	limit  bucket
+	mux    *http.ServeMux
+	asking sync.Mutex // Plum of one color asks at a time
 
-	mu       sync.Mutex
-	accounts map[plumbline.Color]WorkdayAccount
-	refresh  map[plumbline.Color]string // the refresh token that is good: the one before it died when it was used
-	tokens   map[string]issued
+	mu        sync.Mutex
+	accounts  map[plumbline.Color]*workdayClient
+	refreshes map[string]*workdayRefresh // by the token that is good now
+	tokens    map[string]workdayToken    // access tokens by what they are
+	limits    map[plumbline.Color]*rate.Limiter
 }
 
-// issued is an access token.
-type issued struct {
+// A workdayClient is what is registered for a color.
+type workdayClient struct {
+	WorkdayAccount
+	public *ecdsa.PublicKey
+	plum   string // the refresh token that Plum itself has
+	access string // the access token that Plum itself has
+}
+
+// A workdayRefresh is a right to access tokens. Its token is replaced whenever it is used.
+type workdayRefresh struct {
 	color plumbline.Color
-	until time.Time
+	ends  time.Time
+	plums bool
+}
+
+// A workdayToken is an access token that was given out.
+type workdayToken struct {
+	color plumbline.Color
+	ends  time.Time
 }
 
 const (
 	workdayTenant      = "acme"
-	workdayTokenTTL    = time.Hour
-	workdayWorkers     = 1842
-	workdayReport      = "Plum_Employees"
-	workdayReportOwner = "ISU_PLUM"
+	workdayReportName  = "Plum_Employees"
+	workdayPerSecond   = 50 // of one color: more than has been seen of tenants, so that only who heeds no rate meets it
+	workdayBurst       = 100
+	workdayTokenLife   = time.Hour
+	workdayRefreshLife = 30 * 24 * time.Hour
+	workdayMaxTokens   = 1000 // at once; then those before are refused
 )
 
-// Failures of Workday.
+// Failures that can be turned on.
 const (
-	workdayCredential  = "credential"
-	workdayPermission  = "permission"
-	workdayEmpty       = "empty_data"
-	workdayThrottled   = "throttled"
-	workdayMaintenance = "maintenance"
-	workdaySkewed      = "skewed_clock"
+	workdayCredential    = "credential"     // nobody is known any more
+	workdayInvalidGrant  = "invalid_grant"  // refresh tokens are revoked, assertions refused
+	workdayInvalidClient = "invalid_client" // the client is disabled
+	workdayTokenEnded    = "token_expired"  // what was given out is refused; a new token isn't
+	workdayBadPassword   = "invalid_password"
+	workdayNotAllowed    = "permission"
+	workdayNoRows        = "empty_data" // the security policy was never activated
+	workdayNoTenant      = "no_tenant"
+	workdayNoVersion     = "version"
+	workdayThrottled     = "throttled"
+	workdayMaintenance   = "maintenance"
+	workdaySentAway      = "maintenance_redirect"
+	workdayBroken        = "processing_error"
+	workdayHalf          = "protocol"     // answers end in the middle
+	workdaySkew          = "skewed_clock" // the time is five minutes off
 )
 
 func newWorkday(clock func() time.Time, random io.Reader) *workdaySim {
-	w := &workdaySim{clock: clock, random: random, limit: bucket{most: 200, per: time.Second}, accounts: map[plumbline.Color]WorkdayAccount{},
-		refresh: map[plumbline.Color]string{}, tokens: map[string]issued{}}
+	s := &workdaySim{clock: clock, random: random, accounts: map[plumbline.Color]*workdayClient{}, refreshes: map[string]*workdayRefresh{},
+		tokens: map[string]workdayToken{}, limits: map[plumbline.Color]*rate.Limiter{}, mux: http.NewServeMux()}
+	s.mux.HandleFunc("POST /ccx/oauth2/{tenant}/token", s.login)
+	s.mux.HandleFunc("GET /ccx/api/v1/{tenant}/{collection}", s.collection)
+	s.mux.HandleFunc("GET /ccx/api/{service}/{version}/{tenant}/{collection}", s.collection)
+	s.mux.HandleFunc("GET /ccx/service/customreport2/{tenant}/{owner}/{report}", s.report)
+	s.mux.HandleFunc("POST /ccx/service/{tenant}/{service}/{version}", s.webService)
 	for _, color := range plumbline.Colors() {
-		w.accounts[color] = WorkdayAccount{Tenant: workdayTenant, ClientID: "plum-" + string(color), ClientSecret: secretOf(random), RefreshToken: secretOf(random),
-			User: "ISU_PLUM_" + strings.ToUpper(string(color)) + "@" + workdayTenant, Password: secretOf(random), ReportOwner: workdayReportOwner, Report: workdayReport}
-		w.refresh[color] = w.accounts[color].RefreshToken
+		name := strings.ToUpper(string(color))
+		s.accounts[color] = &workdayClient{plum: secretOf(random), WorkdayAccount: WorkdayAccount{Tenant: workdayTenant, ClientID: "plum-" + string(color), ClientSecret: secretOf(random),
+			RefreshToken: secretOf(random), SigningID: "plum-signs-" + string(color), User: "ISU_PLUM_" + name + "@" + workdayTenant, Password: secretOf(random),
+			Owner: "ISU_PLUM_" + name, Report: workdayReportName}}
+		ends := clock().Add(workdayRefreshLife)
+		s.refreshes[s.accounts[color].RefreshToken] = &workdayRefresh{color: color, ends: ends}
+		s.refreshes[s.accounts[color].plum] = &workdayRefresh{color: color, ends: ends, plums: true}
 	}
-	return w
+	for _, color := range append(plumbline.Colors(), "") {
+		s.limits[color] = rate.NewLimiter(workdayPerSecond, workdayBurst)
+	}
+	return s
 }
 
-func (s *workdaySim) account(color plumbline.Color) WorkdayAccount { return s.accounts[color] }
-
-func (s *workdaySim) patterns() []string {
-	return []string{"POST /ccx/oauth2/" + workdayTenant + "/token", "GET /ccx/api/", "POST /ccx/service/", "GET /ccx/service/customreport2/"}
+// account is a color's as it is now. Its key is made when it is asked for first.
+func (s *workdaySim) account(color plumbline.Color) WorkdayAccount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	client := s.accounts[color]
+	if client == nil {
+		return WorkdayAccount{}
+	}
+	if client.public == nil {
+		if err := client.register(); err != nil {
+			return WorkdayAccount{} // who has no account learns so
+		}
+	}
+	return client.WorkdayAccount
 }
+
+// register makes a key whose public half Workday knows.
+func (c *workdayClient) register() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("a key for %s: %w", c.User, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("a key for %s: %w", c.User, err)
+	}
+	c.public, c.Key = &key.PublicKey, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return nil
+}
+
+func (s *workdaySim) patterns() []string { return []string{"/ccx/"} }
 
 func (s *workdaySim) faults() []string {
-	return []string{workdayCredential, workdayPermission, workdayEmpty, workdayThrottled, workdayMaintenance, workdaySkewed, providerOutage}
+	return []string{workdayCredential, workdayInvalidGrant, workdayInvalidClient, workdayTokenEnded, workdayBadPassword, workdayNotAllowed, workdayNoRows, workdayNoTenant,
+		workdayNoVersion, workdayThrottled, workdayMaintenance, workdaySentAway, providerOutage, workdayBroken, workdayHalf, workdaySkew}
 }
 
 func (s *workdaySim) set(color plumbline.Color, fault string) error {
 	s.broken.set(color, fault)
+	if !slices.Contains([]string{workdayCredential, workdayInvalidGrant, workdayInvalidClient, workdayTokenEnded}, fault) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.tokens, func(_ string, t workdayToken) bool { return color == "" || t.color == color })
 	return nil
 }
 
@@ -93,148 +178,71 @@ func (s *workdaySim) settings(color plumbline.Color) map[string]string {
 }
 
 func (s *workdaySim) secrets(color plumbline.Color) map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.accounts[color]
-	return map[string]string{"client_secret": a.ClientSecret, "refresh_token": s.refresh[color], "password": a.Password}
+	a := s.account(color)
+	return map[string]string{"client_secret": a.ClientSecret, "refresh_token": a.RefreshToken, "password": a.Password}
 }
 
-// ServeHTTP answers as a tenant does.
-func (s *workdaySim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path == "/ccx/oauth2/"+workdayTenant+"/token":
-		s.login(w, r)
-	case r.Method == http.MethodPost:
-		s.soap(w, r)
-	case strings.HasPrefix(r.URL.Path, "/ccx/service/customreport2/"):
-		s.report(w, r)
-	default:
-		s.rest(w, r)
-	}
-}
+// ServeHTTP answers as Workday does.
+func (s *workdaySim) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// away answers for a tenant that is down, and says whether it is.
-func (s *workdaySim) away(w http.ResponseWriter, fault string) bool {
+// amiss answers what is wrong with the tenant as a whole, and who asks too often.
+func (s *workdaySim) amiss(w http.ResponseWriter, r *http.Request, color plumbline.Color) bool {
+	fault := s.broken.of(color)
 	switch {
 	case fault == providerOutage:
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		say(w, http.StatusServiceUnavailable, "text/plain", "upstream connect error or disconnect/reset before headers")
 	case fault == workdayMaintenance:
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, "<html><head><title>Workday is currently unavailable.</title></head><body>scheduled maintenance</body></html>")
-	case fault == workdayThrottled, !s.limit.take(s.clock()):
-		w.Header().Set("Retry-After", "5")
-		writeJSON(w, http.StatusTooManyRequests, map[string]any{"error": "Too Many Requests"})
+		say(w, http.StatusServiceUnavailable, "text/html;charset=UTF-8", "<html><head><title>Workday is currently unavailable.</title></head><body>"+
+			"<p>Scheduled maintenance is under way.</p></body></html>")
+	case fault == workdaySentAway:
+		w.Header().Set("Location", "https://community.workday.com/maintenance-page")
+		w.WriteHeader(http.StatusSeeOther)
+	case fault == workdayThrottled, !s.limits[color].AllowN(s.clock(), 1):
+		wait := "1"
+		if fault == workdayThrottled {
+			wait = "30"
+		}
+		w.Header().Set("Retry-After", wait)
+		writeJSON(w, http.StatusTooManyRequests, map[string]any{"error": "too many requests"})
+	case r.PathValue("tenant") != workdayTenant, fault == workdayNoTenant:
+		writeJSON(w, http.StatusNotFound, map[string]any{"error": "not found"})
 	default:
 		return false
 	}
 	return true
 }
 
-// login trades a refresh token for an access token, and for the next refresh token: the old one is dead from then on.
-func (s *workdaySim) login(w http.ResponseWriter, r *http.Request) {
-	id, secret, basic := r.BasicAuth()
-	if !basic {
-		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
-	}
-	color := plumbline.Color(strings.TrimPrefix(id, "plum-"))
-	account := s.account(color)
-	refuse := func(code string) { writeJSON(w, http.StatusBadRequest, map[string]string{"error": code}) }
-	fault := s.broken.of(color)
-	switch {
-	case s.away(w, fault):
-	case account.ClientSecret == "", same(secret, account.ClientSecret) != 1:
-		refuse("invalid_client")
-	case r.PostFormValue("grant_type") != "refresh_token":
-		refuse("unsupported_grant_type")
-	case fault == workdayCredential, !s.rotate(w, color, r.PostFormValue("refresh_token")):
-		refuse("invalid_grant")
-	}
-}
-
-// rotate gives out tokens if the refresh token is the one that is good.
-func (s *workdaySim) rotate(w http.ResponseWriter, color plumbline.Color, given string) bool {
-	access, next := secretOf(s.random), secretOf(s.random)
-	now := s.clock()
-	s.mu.Lock()
-	good := same(given, s.refresh[color]) == 1 && given != "" && access != "" && next != ""
-	if good {
-		s.refresh[color] = next
-		for token, has := range s.tokens {
-			if has.until.Before(now) {
-				delete(s.tokens, token)
-			}
-		}
-		s.tokens[access] = issued{color, now.Add(workdayTokenTTL)}
-	}
-	s.mu.Unlock()
-	if good {
-		writeJSON(w, http.StatusOK, map[string]any{"access_token": access, "refresh_token": next, "token_type": "Bearer", "expires_in": int(workdayTokenTTL.Seconds())})
-	}
-	return good
-}
-
-// bearer is the color whose access token a request has.
-func (s *workdaySim) bearer(r *http.Request) plumbline.Color {
+// find is the color of a client that has this, "" if none has.
+func (s *workdaySim) find(has func(*workdayClient) bool) plumbline.Color {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	has := s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-	if !s.clock().Before(has.until) {
-		return ""
-	}
-	return has.color
-}
-
-// user is the color whose integration system user this is.
-func (s *workdaySim) user(name, password string) plumbline.Color {
 	for _, color := range slices.Sorted(maps.Keys(s.accounts)) {
-		if a := s.accounts[color]; same(name, a.User)&same(password, a.Password) == 1 && password != "" {
+		if has(s.accounts[color]) {
 			return color
 		}
 	}
 	return ""
 }
 
-// rest answers any collection with one row of workers.
-func (s *workdaySim) rest(w http.ResponseWriter, r *http.Request) {
-	color := s.bearer(r)
-	fault := s.broken.of(color)
-	switch {
-	case s.away(w, fault):
-	case color == "", fault == workdayCredential:
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid token"})
-	case fault == workdayPermission:
-		writeJSON(w, http.StatusForbidden, map[string]any{"error": "permission denied", "errors": []any{}})
-	case fault == workdayEmpty:
-		writeJSON(w, http.StatusOK, map[string]any{"total": 0, "data": []any{}})
-	case !strings.Contains(r.URL.Path, "/"+workdayTenant+"/"):
-		writeJSON(w, http.StatusNotFound, map[string]any{"error": "not found"})
-	default:
-		writeJSON(w, http.StatusOK, map[string]any{"total": workdayWorkers, "data": []any{map[string]string{"id": "0e44c92412d34b01ace61e80a47aaf6d", "descriptor": "Canary"}}})
+// byPassword is the color of a user with this password, "" if there is none. A name without its tenant is nobody's.
+func (s *workdaySim) byPassword(user, password string) plumbline.Color {
+	color := s.find(func(c *workdayClient) bool {
+		return c.User == user && password != "" && same(c.Password, password) == 1
+	})
+	if fault := s.broken.of(color); fault == workdayBadPassword || fault == workdayCredential {
+		return ""
 	}
+	return color
 }
 
-// report answers RaaS, by Basic or with a token.
-func (s *workdaySim) report(w http.ResponseWriter, r *http.Request) {
-	color := s.bearer(r)
-	if user, password, basic := r.BasicAuth(); basic {
-		color = s.user(user+"@"+workdayTenant, password)
-		if color == "" {
-			color = s.user(user, password)
-		}
+// byToken is the color of an access token, "" if it is nobody's or has ended.
+func (s *workdaySim) byToken(r *http.Request) plumbline.Color {
+	value, is := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token, known := s.tokens[value]
+	if !is || !known || !s.clock().Before(token.ends) {
+		return ""
 	}
-	fault := s.broken.of(color)
-	switch {
-	case s.away(w, fault):
-	case color == "", fault == workdayCredential:
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid username or password"})
-	case fault == workdayPermission:
-		writeJSON(w, http.StatusForbidden, map[string]any{"error": "permission denied"})
-	case r.URL.Path != "/ccx/service/customreport2/"+workdayTenant+"/"+workdayReportOwner+"/"+workdayReport:
-		writeJSON(w, http.StatusNotFound, map[string]any{"error": "not found"})
-	case fault == workdayEmpty:
-		writeJSON(w, http.StatusOK, map[string]any{"Report_Entry": []any{}})
-	default:
-		writeJSON(w, http.StatusOK, map[string]any{"Report_Entry": []any{map[string]string{"Employee_ID": "21001", "Worker": "Canary"}}})
-	}
+	return token.color
 }
