@@ -107,7 +107,7 @@ func (c *providerCheck) judge(q *inquiry, took time.Duration, err error) (plumbl
 		if errors.As(err, &t) {
 			answer.RetryAfter = t.retryAfter
 		}
-		answer.Class, answer.Detail = classIn(err), q.detail
+		answer.Class, answer.Detail = classIn(err), q.scene.detail(q.said)
 		return answer, err
 	}
 	q.proof["tier"] = string(q.tier)
@@ -163,7 +163,7 @@ type inquiry struct {
 
 	tier     plumbline.Tier
 	status   int            // of the last answer
-	detail   string         // of the last answer, redacted
+	said     []byte         // the last answer
 	proof    map[string]any // what was proven, as JSON has it
 	warnings []string
 }
@@ -260,7 +260,7 @@ func (q *inquiry) ask(ctx context.Context, d demand) (*exchange, error) {
 	case err != nil:
 		return x, err
 	}
-	q.detail = q.scene.detail(x.body)
+	q.said = x.body
 	q.reached(plumbline.TierReach)
 	return x, nil
 }
@@ -294,7 +294,7 @@ func (q *inquiry) refused(r refusal) error {
 	if !is {
 		return &trouble{class: r.class(), reason: r.text, retryAfter: r.answer.retryAfter(q.scene.clients.Now())}
 	}
-	q.detail = q.scene.detail(r.answer.body)
+	q.said = r.answer.body
 	return knows.turnedAway(q, r.answer)
 }
 

@@ -149,7 +149,7 @@ func (w *successFactorsQuestion) ask(ctx context.Context, q *inquiry, entity str
 		}
 		return 0, troublef(plumbline.ClassProtocol, "%s answered something that is no OData", entity)
 	}
-	q.detail = "" // a row is of a person
+	q.said = nil // a row is of a person
 	return n, nil
 }
 

@@ -77,6 +77,7 @@ func workdayJSON(q *inquiry, x *exchange, who string, into any) error {
 	if x.status != http.StatusOK {
 		return workdayRefusal(q, x, who)
 	}
+	q.said = nil // a row is of a person
 	if json.Unmarshal(x.body, into) != nil {
 		return troublef(plumbline.ClassProtocol, "%s answered something that is not the JSON that was agreed on", who)
 	}

@@ -151,6 +151,9 @@ func workdayCall(ctx context.Context, q *inquiry, operation string, body soapBod
 	if err := workdayPage(q, x, operation); err != nil {
 		return nil, x, err
 	}
+	if x.status == http.StatusOK {
+		q.said = nil // a row is of a person
+	}
 	answer := &soapAnswer{}
 	switch broken := xml.Unmarshal(x.body, answer); {
 	case broken == nil && answer.Fault != nil:

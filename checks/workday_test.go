@@ -290,6 +290,29 @@ func TestWorkdayProofIsMatchedAndCaptured(t *testing.T) {
 	}
 }
 
+// Rows are of people: what is shown of a wrong answer has none, what Workday says of itself is there.
+func TestWorkdayShowsNobody(t *testing.T) {
+	p := workdayServer(t)
+	for name, test := range map[string]struct {
+		connection checks.Connection
+		check      string
+		reply      map[string]reply
+		shown      string
+	}{
+		"a broken page":     {workdayClient(p), "workday: acme-workday", answers(workdayRows, 200, `{"total":1,"data":[{"descriptor":"Logan McNeil"}`), ""},
+		"another page":      {workdayClient(p), "workday: acme-workday", answers(workdayRows, 200, `{"data":[{"descriptor":"Logan McNeil"}]}`), ""},
+		"a broken report":   {workdayUser(p), "workday: {connection: acme-workday, report: {owner: ISU_PLUM, name: Plum_Employees}}", answers(workdayReport, 200, `{"Report_Entry":[{"Worker":"Logan McNeil"}`), ""},
+		"a broken envelope": {workdayUser(p), "workday: acme-workday", answers(workdayPeople, 200, wsEnvelope("<a>Logan McNeil")), ""},
+		"a refusal":         {workdayClient(p), "workday: acme-workday", answers(workdayRows, 403, `{"error":"permission denied"}`), `{"error":"permission denied"}`},
+	} {
+		p.replies = test.reply
+		answer, err := asked(t, test.connection, test.check)
+		if err == nil || answer.Detail != test.shown {
+			t.Errorf("%s: shown %q, want %q (%v)", name, answer.Detail, test.shown, err)
+		}
+	}
+}
+
 func TestWorkdayClocksThatAgreeAreNotWarnedOf(t *testing.T) {
 	p := workdayServer(t)
 	for skew, warned := range map[time.Duration]bool{30 * time.Second: false, -30 * time.Second: false, 5 * time.Minute: true, -5 * time.Minute: true} {
