@@ -85,7 +85,7 @@ func (d *decision) meant() bool {
 	case a.Event != "" && event:
 		d.close(BecauseOtherGone, "event %s released %s, and %s was asked for", a.Event, has.Release, a.Version)
 	case has.Refused != nil && a.names(*has.Refused):
-		d.close(BecauseRefused, "the release of %s to %s was refused, because %s was live", d.askedName(), d.Color, d.Color)
+		d.close(BecauseRefused, "the release of %s to %s was refused, because %s was live", has.Refused.Release, d.Color, d.Color)
 	case d.wasFormer():
 		d.close(BecauseOtherGone, "%s no longer runs %s: it runs %s", d.Color, d.askedName(), has.Release)
 	case d.Purpose == PurposeRollback:
