@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
@@ -87,6 +88,7 @@ type prober struct {
 	run     plumbline.RunRef
 	check   plumbline.Check
 	session uint64
+	turns   atomic.Uint64 // how often it was asked to ask
 }
 
 var errNoAnswer = errors.New("connection reset")
@@ -96,13 +98,13 @@ func (*prober) Independent(a, b plumbline.Site) bool { return a.Color != b.Color
 
 // Probe asks once.
 func (q *prober) Probe(ctx context.Context, where plumbline.Ask) (answer plumbline.Answer, err error) {
-	p := q.process
+	p, turn := q.process, q.turns.Add(1)
 	if err := p.await(); err != nil {
 		return answer, err
 	}
 	ctx, stop := p.world.cutShort(ctx, p.ctx)
 	defer stop()
-	seen, nth := p.world.seen.begin(q, where.Site.Color)
+	seen, nth := p.world.seen.begin(q, turn, where.Site.Color)
 	defer func() {
 		broken := recover()
 		if err == nil && broken == nil {

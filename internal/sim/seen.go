@@ -46,6 +46,7 @@ type answered struct {
 type probed struct {
 	run, check, worker string
 	session            uint64 // a process may have the same run in its hands twice
+	turn               uint64 // of the same check of a session: who waits for a paused process may be overtaken by its next try
 	color              plumbline.Color
 	begun, ended       time.Time
 	end                string // as its process heard it, "" while it goes on
@@ -72,12 +73,12 @@ func (s *witness) answer(a answered) {
 	s.answers = append(s.answers, a)
 }
 
-func (s *witness) begin(q *prober, c plumbline.Color) (p *probed, nth int) {
+func (s *witness) begin(q *prober, turn uint64, c plumbline.Color) (p *probed, nth int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := q.run.Run + q.check.Suite + "/" + q.check.Name + string(c)
 	s.begun[key]++
-	p = &probed{run: q.run.Run, check: q.check.Name, worker: q.process.name, session: q.session, color: c, begun: time.Now()}
+	p = &probed{run: q.run.Run, check: q.check.Name, worker: q.process.name, session: q.session, turn: turn, color: c, begun: time.Now()}
 	s.probes = append(s.probes, p)
 	return p, s.begun[key]
 }

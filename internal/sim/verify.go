@@ -162,7 +162,9 @@ func (v *verifier) sessions(run *owed, got written) map[uint64]map[string]*probe
 		if all[p.session] == nil {
 			all[p.session] = map[string]*probed{}
 		}
-		all[p.session][p.check] = p
+		if before := all[p.session][p.check]; before == nil || before.turn < p.turn {
+			all[p.session][p.check] = p
+		}
 	}
 	return all
 }
