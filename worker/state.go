@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
@@ -36,6 +37,9 @@ type State struct {
 	Say    func(context.Context, plumbline.Entry) error // writes the ledger, the same entry once
 	Lost   func(service, reason string)                 // hears of dead letters
 	Log    *slog.Logger
+
+	mu     sync.Mutex
+	offers map[string]offer // by service
 }
 
 // Handle applies one event. Dead letters, record and ledger are durable before the message is settled, and each of them
@@ -86,11 +90,8 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 	}
 	failpoint.Reach(failpoint.EventTaken)
 	policy, known := s.Policy(event.Service)
-	if _, _, elsewhere := s.Records.Memory.Get(event.Service); !known && elsewhere && d.Deliveries() < elsewhereTries {
-		return d.Later(elsewhereDelay) // a daemon with another configuration made its record, and may take the event
-	}
 	if !known {
-		return s.bury(ctx, d, notConfigured(event.Service))
+		return s.leave(ctx, d, event)
 	}
 	record, letter, err := s.apply(ctx, event, policy)
 	if err != nil && s.Records.IsMissing(err) {
@@ -98,9 +99,15 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 			record, letter, err = s.apply(ctx, event, policy)
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return s.conclude(ctx, d, event, record, letter)
+}
+
+// conclude says what an event did to the record, or why it can't be served, and settles it.
+func (s *State) conclude(ctx context.Context, d Delivery, event plumbline.Event, record plumbline.Record, letter string) error {
+	switch {
 	case record.Applied < event.Sequence:
 		return errNotApplied
 	case letter != "":
@@ -119,13 +126,6 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 	defer failpoint.Reach(failpoint.EventSettled)
 	return d.Done(ctx)
 }
-
-// An event of a service that isn't configured here is offered to others for a few seconds: somebody who serves it may just
-// begin.
-const (
-	elsewhereTries = 10
-	elsewhereDelay = 500 * time.Millisecond
-)
 
 // apply moves the record by an event, or says why the event can't be served. Every step may be repeated.
 func (s *State) apply(ctx context.Context, event plumbline.Event, policy plumbline.Policy) (record plumbline.Record, letter string, err error) {
@@ -169,6 +169,14 @@ func (s *State) judgedBefore(ctx context.Context, r plumbline.Record, e plumblin
 }
 
 func (s *State) bury(ctx context.Context, d Delivery, reason string) error {
+	if err := s.letter(ctx, d, reason); err != nil {
+		return err
+	}
+	return d.Done(ctx)
+}
+
+// letter makes a dead letter of an event, which is still to be settled.
+func (s *State) letter(ctx context.Context, d Delivery, reason string) error {
 	if err := d.DeadLetter(ctx, reason); err != nil {
 		return err
 	}
@@ -177,5 +185,5 @@ func (s *State) bury(ctx context.Context, d Delivery, reason string) error {
 	if s.Lost != nil {
 		s.Lost(d.Service(), reason)
 	}
-	return d.Done(ctx)
+	return nil
 }

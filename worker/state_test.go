@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,8 +67,7 @@ func TestRecordDeletedDuringARun(t *testing.T) {
 func TestServiceThatAnotherDaemonKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
-		a := h.process("a", 0, "")
-		a.state.Policy = func(string) (plumbline.Policy, bool) { return plumbline.Policy{}, false }
+		a := h.stranger("a")
 		d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
 		a.state.Handle(t.Context(), d)
 		if len(d.later) != 1 || d.later[0] > time.Second || len(h.letters) != 0 || d.done != 0 {
@@ -76,18 +76,82 @@ func TestServiceThatAnotherDaemonKnows(t *testing.T) {
 		if h.serve(d.again()); h.wrote != 1 {
 			t.Errorf("%d verdicts", h.wrote)
 		}
-		lost := h.event(plumbline.EventDeployed, plumbline.Green, "e2", "3")
-		for range 9 { // nobody takes it
-			lost = lost.again()
-			a.state.Handle(t.Context(), lost)
-		}
-		if len(h.letters) == 0 {
-			t.Error("an event that nobody knows is no dead letter")
-		}
 		foreign := h.event(plumbline.EventDeployed, plumbline.Green, "e3", "3")
 		foreign.event.Service = "pear"
 		if a.state.Handle(t.Context(), foreign); foreign.done != 1 {
 			t.Error("an event about a service without a record held up those behind it")
+		}
+	})
+}
+
+// stranger is a daemon that doesn't serve the service of the house.
+func (h *house) stranger(name string) *process {
+	p := h.process(name, 0, "")
+	p.state.Policy = func(string) (plumbline.Policy, bool) { return plumbline.Policy{}, false }
+	return p
+}
+
+// offer gives an event to those who don't serve it, one after the other as they stand in line, until one settles it.
+func (h *house) offer(d *delivery, line ...*process) (settled *delivery, times int) {
+	for ; ; times++ {
+		line[times%len(line)].state.Handle(h.t.Context(), d)
+		if d.done > 0 {
+			return d, times
+		}
+		time.Sleep(d.later[0])
+		d = d.again()
+	}
+}
+
+// Whoever serves a service may be the last in line of many who don't.
+func TestManyWhoDontServeAServiceLeaveItToTheOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		var line []*process
+		for i := range 30 {
+			line = append(line, h.stranger(fmt.Sprint(i)))
+		}
+		d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		if _, times := h.offer(d, line...); times < 2*len(line) {
+			t.Errorf("put aside after it was offered %d times among %d", times, len(line))
+		}
+	})
+}
+
+// What nobody takes is a dead letter within seconds, and its run isn't waited for by whoever serves the service one day.
+func TestEventThatNobodyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		began, lost := time.Now(), h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		d, _ := h.offer(lost, h.stranger("a"))
+		if len(h.letters) != 1 || time.Since(began) > 6*time.Second {
+			t.Errorf("%d dead letters after %s", len(h.letters), time.Since(began))
+		}
+		h.state.Records.Memory.Set(h.now(), h.revision) // as the watch does
+		if h.worker.Handle(t.Context(), d); d.done != 2 || h.wrote != 0 {
+			t.Errorf("its run is settled %d times, with %d verdicts", d.done-1, h.wrote)
+		}
+		if h.serve(h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")); h.wrote != 1 {
+			t.Errorf("sent again, it has %d verdicts", h.wrote)
+		}
+	})
+}
+
+// Who served a service died with what an event did to it on the lips: it isn't put aside, and the ledger hears it.
+func TestEventThatHadItsEffectIsNoDeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		say := h.state.Say
+		h.state.Say = func(context.Context, plumbline.Entry) error { return errDied }
+		d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+		h.state.Handle(t.Context(), d)
+		h.state.Say = say
+		h.offer(d.again(), h.stranger("a"))
+		if len(h.letters) != 0 || len(h.entries) != 1 {
+			t.Errorf("%d dead letters, %d ledger entries", len(h.letters), len(h.entries))
+		}
+		if h.worker.Handle(t.Context(), d.again()); h.wrote != 1 {
+			t.Errorf("%d verdicts", h.wrote)
 		}
 	})
 }

@@ -1,0 +1,72 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/plumbline-dev/plumbline"
+)
+
+// An event of a service that isn't configured here is offered to others for a few seconds: somebody who serves it may just
+// begin. Whoever is given it again and again knows that the others were asked in between, for each waits in line.
+const (
+	offerFor   = 4500 * time.Millisecond
+	offerTimes = 3
+	offerDelay = 500 * time.Millisecond
+)
+
+// An offer is an event that this process left to others.
+type offer struct {
+	sequence uint64
+	since    time.Time
+	times    int
+}
+
+// leave hands an event back to those who serve its service, which made its record, and puts it aside when none of them
+// takes it. An event that had its effect needs nobody who serves the service.
+func (s *State) leave(ctx context.Context, d Delivery, event plumbline.Event) error {
+	record, _, err := s.Records.Load(ctx, event.Service)
+	switch {
+	case err != nil && s.Records.IsMissing(err):
+		return s.bury(ctx, d, notConfigured(event.Service))
+	case err != nil:
+		return err
+	case event.Sequence <= record.Applied:
+		return s.conclude(ctx, d, event, record, record.Clash(event))
+	case !s.offered(event):
+		return d.Later(offerDelay)
+	}
+	if err := s.letter(ctx, d, notConfigured(event.Service)); err != nil {
+		return err
+	}
+	_, err = s.Records.Change(ctx, event.Service, func(r plumbline.Record) (plumbline.Record, bool) {
+		if event.Sequence <= r.Applied {
+			return r, false
+		}
+		return r.Ignore(event), true // else its run would wait for it, whoever serves the service one day
+	})
+	if err != nil && !s.Records.IsMissing(err) {
+		return err
+	}
+	return d.Done(ctx)
+}
+
+// offered says whether an event was left to others for long enough. How often it was delivered to all of them together says
+// nothing: on a bus with many who don't serve it, who does may be the last in line.
+func (s *State) offered(event plumbline.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.offers[event.Service]
+	if o.sequence != event.Sequence {
+		o = offer{sequence: event.Sequence, since: time.Now()}
+	}
+	if o.times >= offerTimes && time.Since(o.since) >= offerFor {
+		return true
+	}
+	o.times++
+	if s.offers == nil {
+		s.offers = map[string]offer{}
+	}
+	s.offers[event.Service] = o
+	return false
+}
