@@ -32,7 +32,7 @@ const retryDelay = time.Second
 type State struct {
 	Policy  func(service string) (plumbline.Policy, bool)
 	Records Records
-	// Judged says whether a run has its verdict already. It is asked of events that are older than a record's memory.
+	// Judged says whether a run has its verdict already. It is asked of events that a record doesn't remember.
 	Judged func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error)
 	Say    func(context.Context, plumbline.Entry) error // writes the ledger, the same entry once
 	Lost   func(service, reason string)                 // hears of dead letters
@@ -157,11 +157,9 @@ func (s *State) begin(ctx context.Context, service string) error {
 
 var errNotApplied = errors.New("its earlier verdict could not be looked up")
 
-// judgedBefore recognizes an event that came before and that the record has forgotten since.
+// judgedBefore recognizes an event that came before and that the record doesn't remember: it had too many since, or it
+// was lost or started over. A run that was accepted again would wait for ever, for its verdict is another event's.
 func (s *State) judgedBefore(ctx context.Context, r plumbline.Record, e plumbline.Event) (bool, error) {
-	if len(r.Recent) < plumbline.MaxRecent {
-		return false, nil
-	}
 	if _, recent := r.SeenRun(e.Run); recent {
 		return false, nil
 	}

@@ -156,6 +156,36 @@ func TestEventThatHadItsEffectIsNoDeadLetter(t *testing.T) {
 	})
 }
 
+// Whoever sends an event again that was judged before the record was lost gets no run that nothing ends.
+func TestJudgedEventThatTheRecordLost(t *testing.T) {
+	for name, lose := range map[string]func(*house) plumbline.Record{
+		"the record is lost":       func(h *house) plumbline.Record { return plumbline.Begin("plum", plumbline.Policy{}) },
+		"the event stream is lost": func(h *house) plumbline.Record { return h.now().StartOver(1, time.Now()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t)
+				h.serve(h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2"))
+				adopted, _, err := lose(h).Adopt(plumbline.Blue, "1", "it was lost", time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := h.state.Records.Change(t.Context(), "plum", func(plumbline.Record) (plumbline.Record, bool) { return adopted, true }); err != nil {
+					t.Fatal(err)
+				}
+				d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+				h.serve(d)
+				if pending := h.now().Colors[plumbline.Green].Pending; len(pending) != 0 || d.done != 1 || h.started[d.event.Run] != 1 {
+					t.Errorf("settled %d times after %d starts, pending %+v", d.done, h.started[d.event.Run], pending)
+				}
+				if gate := h.gate(plumbline.Green); gate.Gate != plumbline.GateClosed {
+					t.Errorf("the gate is %s because %s", gate.Gate, gate.Because)
+				}
+			})
+		})
+	}
+}
+
 func TestEventsOfAStreamThatWasMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
