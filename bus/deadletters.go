@@ -51,16 +51,20 @@ func (d *Delivery) DeadLetter(ctx context.Context, reason string) error {
 	}
 	const room = 1 << 10 // for the headers that are still to come
 	m.Data = d.message.Data()
-	if most := maxDeadLetter - room - m.Size(); most < 0 {
-		m.Data = m.Data[:len(m.Data)+most]
+	if over := room + m.Size() - d.bus.atMost(maxDeadLetter); over > 0 {
+		m.Data = m.Data[:max(0, len(m.Data)-over)]
 		cut = append(cut, "body")
 	}
 	if len(cut) > 0 {
 		m.Header.Set(HeaderTruncated, strings.Join(cut, ", "))
 	}
-	_, err := d.bus.persist(ctx, m, fmt.Sprintf("%s.%d", d.bus.names.events(), d.Sequence()))
+	id := fmt.Sprintf("%s.%d.%d", d.bus.names.events(), d.Sequence(), d.At().UnixNano()) // a stream that was made anew counts from one again
+	_, err := d.bus.persist(ctx, m, id)
 	return err
 }
+
+// atMost is a bound on the size of a message, and no more than the server takes.
+func (b *Bus) atMost(size int) int { return int(min(int64(size), b.conn.MaxPayload())) }
 
 // copyHeaders renames the headers of a message, so that none of them means anything to the server, and says whether some
 // had to be left out.

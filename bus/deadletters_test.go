@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -75,5 +76,55 @@ func TestDeadLetters(t *testing.T) {
 	}
 	if one := must(b.DeadLetters(t.Context(), 1))(t); len(one) != 1 || one[0].Sequence != 3 {
 		t.Errorf("the newest one: %+v", one)
+	}
+}
+
+// putAside publishes a body that is no event, and makes a dead letter of it.
+func putAside(t *testing.T, b *bus.Bus, body []byte) {
+	t.Helper()
+	js := must(jetstream.New(b.Conn()))(t)
+	must(js.Publish(t.Context(), "plumbline.event.plum", body))(t)
+	ended := make(chan error, 1)
+	stop := background(t, func(ctx context.Context) error {
+		return b.ConsumeStrays(ctx, 1, func(ctx context.Context, d *bus.Delivery) {
+			bounded, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			err := d.DeadLetter(bounded, "no event")
+			if err == nil {
+				err = d.Done(bounded)
+			}
+			ended <- err
+		})
+	})
+	defer stop()
+	if err := receive(t, ended); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An event stream that was made anew counts from one again: what is put aside there is none of the letters from before.
+func TestDeadLettersOfAStreamThatWasMadeAnew(t *testing.T) {
+	b := ready(t)
+	putAside(t, b, []byte("the first"))
+	if err := must(jetstream.New(b.Conn()))(t).DeleteStream(t.Context(), "PLUMBLINE_EVENTS"); err != nil {
+		t.Fatal(err)
+	}
+	must(b.Ensure(t.Context()))(t)
+	putAside(t, b, []byte("another first"))
+	if letters := must(b.DeadLetters(t.Context(), 10))(t); len(letters) != 2 || string(letters[0].Head) != "another first" {
+		t.Errorf("%d letters, the newest %+v", len(letters), letters[0])
+	}
+}
+
+// What a server takes as an event it takes as a dead letter, which is larger.
+func TestDeadLetterFitsTheServer(t *testing.T) {
+	const most = 300 << 10
+	s := stock(t, func(o *server.Options) { o.MaxPayload = most })
+	b := must(bus.Connect(t.Context(), bus.Options{URL: s.ClientURL()}))(t)
+	t.Cleanup(b.Close)
+	must(b.Ensure(t.Context()))(t)
+	putAside(t, b, make([]byte, most))
+	if letters := must(b.DeadLetters(t.Context(), 10))(t); len(letters) != 1 || letters[0].Truncated != "body" {
+		t.Errorf("letters %+v", letters)
 	}
 }

@@ -91,8 +91,8 @@ func (b *Bus) verdictMessage(v plumbline.Verdict) (plumbline.Verdict, *nats.Msg,
 		return structured(b.names.verdict(v.Service, v.Color, v.Run), TypeVerdict, sourceDaemon, v.Run, v.FinishedAt, verdictData{v})
 	}
 	m, err := encode()
-	if err == nil && len(m.Data) > MaxVerdict-envelopeRoom {
-		v = Fit(v, MaxVerdict-envelopeRoom)
+	if most := b.atMost(MaxVerdict) - envelopeRoom; err == nil && len(m.Data) > most {
+		v = Fit(v, most)
 		m, err = encode()
 	}
 	return v, m, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/plumbline-dev/plumbline"
@@ -259,4 +260,19 @@ func TestFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, got, stored)
+}
+
+// A server that takes less than it should is given no more than it takes.
+func TestVerdictFitsTheServer(t *testing.T) {
+	s := stock(t, func(o *server.Options) { o.MaxPayload = 128 << 10 })
+	b := must(bus.Connect(t.Context(), bus.Options{URL: s.ClientURL()}))(t)
+	t.Cleanup(b.Close)
+	must(b.Ensure(t.Context()))(t)
+	v := verdict(1)
+	for i := range 1000 {
+		v.Checks = append(v.Checks, plumbline.Result{Name: fmt.Sprintf("check %d", i), Outcome: plumbline.Failed, Reason: strings.Repeat("r", 300)})
+	}
+	if stored, wrote, err := b.PublishVerdict(t.Context(), v); err != nil || !wrote || len(stored.Checks) == 0 {
+		t.Errorf("wrote %t with %d checks, %v", wrote, len(stored.Checks), err)
+	}
 }
