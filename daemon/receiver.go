@@ -46,14 +46,16 @@ func (d *Daemon) serveCallbacks(ctx context.Context) error {
 func (d *Daemon) receiving(config *configs.Config) func(*checks.Clients) {
 	return func(c *checks.Clients) {
 		if settings := config.Receiver; settings.PublicURL != "" || settings.Listen != "" {
-			c.Callbacks = d.openCallback
+			c.Callbacks = func(ctx context.Context, nonce string) (checks.Callback, error) {
+				return d.openCallback(ctx, d.receiverURL(settings), nonce)
+			}
 		}
 	}
 }
 
-// receiverURL is where the environments reach the receiver.
-func (d *Daemon) receiverURL() string {
-	if public := d.Config().Receiver.PublicURL; public != "" {
+// receiverURL is where the environments reach the receiver, by the settings that a run began with.
+func (d *Daemon) receiverURL(settings configs.Receiver) string {
+	if public := settings.PublicURL; public != "" {
 		return strings.TrimRight(public, "/")
 	}
 	return "http://" + d.receiver.Addr().String()
@@ -61,7 +63,7 @@ func (d *Daemon) receiverURL() string {
 
 // openCallback opens an address at which any daemon's receiver takes what arrives: a new one, or the standing one of a
 // nonce, at which several may wait.
-func (d *Daemon) openCallback(ctx context.Context, nonce string) (checks.Callback, error) {
+func (d *Daemon) openCallback(ctx context.Context, base, nonce string) (checks.Callback, error) {
 	var err error
 	if nonce == "" {
 		nonce, err = receiver.NewNonce(rand.Reader)
@@ -82,7 +84,7 @@ func (d *Daemon) openCallback(ctx context.Context, nonce string) (checks.Callbac
 	if err != nil {
 		return checks.Callback{}, err
 	}
-	return callback(d.receiverURL(), nonce, box, stop), nil
+	return callback(base, nonce, box, stop), nil
 }
 
 func callback(base, nonce string, box *receiver.Box, stop func()) checks.Callback {

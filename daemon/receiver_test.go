@@ -102,6 +102,39 @@ func TestACallbackArrivesAtTheDaemonItself(t *testing.T) {
 	}
 }
 
+// A run that began before a reload takes callbacks where they were taken when it began, though nothing is there any more.
+func TestACallbackAcrossAReload(t *testing.T) {
+	dir := t.TempDir()
+	asked, hold := make(chan struct{}), make(chan struct{})
+	told := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			close(asked)
+			<-hold
+			return
+		}
+		var in struct{ URL string }
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		told <- in.URL
+	}))
+	t.Cleanup(server.Close)
+	write(t, filepath.Join(dir, "hooks.yaml"), strings.Replace(callbackSuite, "within: 30s\n", "within: 1s\n    needs: [first]\n  - {name: first, get: /first}\n", 1))
+	config := filepath.Join(dir, "plumbline.yaml")
+	write(t, config, fmt.Sprintf("bus: {store: bus, listen: 127.0.0.1:0}\nlisten: 127.0.0.1:0\nreceiver: {public_url: \"https://hooks.test\"}\nservices:\n  plum:\n    environments: {blue: {url: %q}, green: {url: %q}}\n    live: {color: blue, version: \"1\"}\n    new: true\n    suites: [hooks.yaml]\n", "http://127.0.0.1:1", server.URL))
+	h := &house{Daemon: start(t, config), config: config}
+	b := h.client(t)
+	sent := publish(t, b, plumbline.Event{Kind: plumbline.EventDeployed, Color: plumbline.Green, Release: plumbline.Release{Version: "2"}})
+	<-asked
+	h.rewrite(t, "plumbline.yaml", "receiver: {public_url: \"https://hooks.test\"}\n", "")
+	write(t, filepath.Join(dir, "hooks.yaml"), "suite: hooks\nchecks:\n  - get: /first\n")
+	h.reload(t, b, "plum")
+	close(hold)
+	v := verdict(t, b, sent)
+	if len(told) != 1 || !strings.HasPrefix(<-told, "https://hooks.test/") {
+		t.Errorf("the environment was not told where the run takes callbacks: %s %q", v.Outcome, v.Reason)
+	}
+}
+
 // An environment that was told once where its notices go, and posts others' notices there, too.
 func TestACallbackAtAStandingAddress(t *testing.T) {
 	dir, hooksAt := t.TempDir(), free(t)
