@@ -140,6 +140,14 @@ func TestStateOfAServiceThatComesLater(t *testing.T) {
 	if first := receive(t, got); first != 2 {
 		t.Errorf("event %d, want 2", first)
 	}
+	for sequence, want := range map[uint64]bool{1: true, 2: false, 3: false} {
+		if after, err := b.StateBeginsAfter(t.Context(), "plum", sequence); err != nil || after != want {
+			t.Errorf("begins after %d: %t, %v", sequence, after, err)
+		}
+	}
+	if _, err := b.StateBeginsAfter(t.Context(), "peach", 1); err == nil || !strings.Contains(err.Error(), "peach") {
+		t.Errorf("of a service without a consumer: %v", err)
+	}
 }
 
 func TestServicesWaitForThemselvesAlone(t *testing.T) {

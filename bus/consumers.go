@@ -83,6 +83,23 @@ func (b *Bus) stateBegins(ctx context.Context, service string) (uint64, error) {
 	return max(1, record.Applied), nil // what that one said may not be told yet
 }
 
+// StateBeginsAfter says whether ConsumeState of a service hands nobody the event of a sequence, because its consumer was made
+// to begin after it.
+func (b *Bus) StateBeginsAfter(ctx context.Context, service string, sequence uint64) (bool, error) {
+	var first uint64
+	err := b.repeat(ctx, func(ctx context.Context) error {
+		consumer, err := b.js.Consumer(ctx, b.names.events(), b.stateReader(service).config.Durable)
+		if err == nil {
+			first = consumer.CachedInfo().Config.OptStartSeq
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("the beginning of the events of %s: %w", service, err)
+	}
+	return sequence < first, nil
+}
+
 func (b *Bus) runReader(service string) reader {
 	return reader{stream: b.names.events(), config: jetstream.ConsumerConfig{
 		Durable: "run-" + service, AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.options.RunAckWait, MaxDeliver: -1, MaxAckPending: 1000,

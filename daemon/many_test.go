@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
 	"github.com/plumbline-dev/plumbline/daemon"
@@ -89,6 +91,34 @@ func TestServicesDontStarveEachOther(t *testing.T) {
 		if v, err := b.WaitVerdict(t.Context(), "pear", e.Color, e.Run); err != nil || !v.Passed() {
 			t.Errorf("pear %s: %s %q, %v", e.ID, v.Outcome, v.Reason, err)
 		}
+	}
+}
+
+// What came before anybody served a service is a dead letter, and no run of whoever serves it later waits for it.
+func TestServiceThatComesLaterHasNothingToDo(t *testing.T) {
+	t.Parallel()
+	h, _ := apart(t)
+	b := h.client(t)
+	sent, err := b.Publish(t.Context(), plumbline.Event{Kind: plumbline.EventDeployed, Service: "pear", Color: plumbline.Green, Source: "/test", Release: plumbline.Release{Version: "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.WaitDeadLetter(t.Context(), "pear", sent.Sequence); err != nil {
+		t.Fatal(err)
+	}
+	later := filepath.Join(filepath.Dir(h.config), "later.yaml")
+	write(t, later, strings.Replace(read(t, h.config), "  plum:\n", "  pear:\n", 1))
+	more(t, later, "d2", nil)
+	js, err := jetstream.New(b.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its runs have nothing to do", func() bool {
+		c, err := js.Consumer(t.Context(), "PLUMBLINE_EVENTS", "run-pear")
+		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 0
+	})
+	if _, judged, err := b.Verdict(t.Context(), sent.Run); judged || err != nil {
+		t.Errorf("the dead letter has a verdict: %t, %v", judged, err)
 	}
 }
 

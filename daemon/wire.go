@@ -52,10 +52,11 @@ func (d *Daemon) newWorker() *worker.Worker {
 			}
 			return stored, err
 		},
-		Judged: d.bus.VerdictOf,
-		Say:    d.bus.PublishEntry,
-		Now:    time.Now,
-		Log:    d.log,
+		Judged:      d.bus.VerdictOf,
+		BeginsAfter: d.bus.StateBeginsAfter,
+		Say:         d.bus.PublishEntry,
+		Now:         time.Now,
+		Log:         d.log,
 	}
 }
 

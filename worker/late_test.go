@@ -163,3 +163,35 @@ func TestServiceThatWentIsHandedBack(t *testing.T) {
 		}
 	})
 }
+
+// What was put aside before anybody served the service is waited for by no run; what is only late is.
+func TestRunOfAnEventFromBeforeTheService(t *testing.T) {
+	for name, c := range map[string]struct {
+		first   uint64 // of the state handler's events
+		applied uint64 // on the bus
+		err     error
+		done    int
+	}{
+		"before the service": {first: 2, done: 1},
+		"late":               {first: 1},
+		"applied, by a record that isn't heard of yet": {first: 2, applied: 2},
+		"nobody knows": {first: 2, err: errLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t)
+				h.worker.BeginsAfter = func(_ context.Context, _ string, sequence uint64) (bool, error) { return sequence < c.first, c.err }
+				record := h.now()
+				record.Applied = c.applied
+				if _, err := h.write(record, h.revision); err != nil {
+					t.Fatal(err)
+				}
+				d := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")
+				h.worker.Handle(t.Context(), d)
+				if d.done != c.done || len(d.later) != 1-c.done || h.wrote != 0 {
+					t.Errorf("settled %d times, handed back %d times, %d verdicts", d.done, len(d.later), h.wrote)
+				}
+			})
+		})
+	}
+}

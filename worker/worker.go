@@ -40,9 +40,11 @@ type Worker struct {
 	Publish func(context.Context, plumbline.Verdict) (plumbline.Verdict, error)
 	// Judged finds the verdict of a run, if there is one.
 	Judged func(ctx context.Context, service string, color plumbline.Color, run string) (plumbline.Verdict, bool, error)
-	Say    func(context.Context, plumbline.Entry) error
-	Now    func() time.Time
-	Log    *slog.Logger
+	// BeginsAfter says whether the events of a service begin after this one, which no state handler is given. Nil says no.
+	BeginsAfter func(ctx context.Context, service string, sequence uint64) (bool, error)
+	Say         func(context.Context, plumbline.Entry) error
+	Now         func() time.Time
+	Log         *slog.Logger
 
 	mu   sync.Mutex
 	kept map[string]error // verdicts that could not be published yet, by run
@@ -89,9 +91,6 @@ var (
 type superseded string
 
 func (s superseded) Error() string { return string(s) }
-
-// appliedWithin is how long a run waits for the state handler while it holds a place among the runs under way.
-const appliedWithin = 10 * time.Second
 
 // retoldWithin is how long after a verdict whoever is given its event again tells the ledger, which takes the same entry once
 // an hour: before that, somebody may have died with the entry on the lips.
@@ -148,6 +147,9 @@ func (w *Worker) handle(ctx context.Context, d Delivery, pulse *pulse) error {
 		return errElsewhere // a reload took it away, and another daemon may have it
 	}
 	record, err := w.applied(ctx, event)
+	if errors.Is(err, errUnapplied) && w.neverApplied(ctx, event) {
+		return d.Done(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -168,13 +170,6 @@ func (w *Worker) handle(ctx context.Context, d Delivery, pulse *pulse) error {
 	failpoint.Reach(failpoint.VerdictTold)
 	defer failpoint.Reach(failpoint.RunSettled)
 	return d.Done(ctx)
-}
-
-// applied is the record once the event had its effect on it.
-func (w *Worker) applied(ctx context.Context, event plumbline.Event) (plumbline.Record, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, appliedWithin, errUnapplied)
-	defer cancel()
-	return w.Records.Memory.Await(ctx, event.Service, func(r plumbline.Record) bool { return r.Applied >= event.Sequence })
 }
 
 // verdict finds or reaches the verdict of an event, and makes it durable.
