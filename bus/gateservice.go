@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ var (
 )
 
 // A GateError is a refusal to answer, with the status that HTTP would have: 400 for a bad question, 404 for an unknown
-// service or color.
+// service or color, 421 for a service that another daemon may serve, which is asked then.
 type GateError struct {
 	Status int
 	Text   string
@@ -128,6 +129,7 @@ func (b *Bus) AskGate(ctx context.Context, service, color string, body []byte) (
 	if _, err := plumbline.ParseColor(color); err != nil {
 		return nil, &GateError{Status: 404, Text: err.Error()}
 	}
+	var elsewhere error
 	for {
 		attempt, cancel := context.WithTimeout(ctx, tryFor)
 		m, err := b.conn.RequestWithContext(attempt, b.names.gate(service, color), body)
@@ -135,7 +137,11 @@ func (b *Bus) AskGate(ctx context.Context, service, color string, body []byte) (
 		switch {
 		case err == nil && m.Header.Get(micro.ErrorCodeHeader) != "":
 			status, _ := strconv.Atoi(m.Header.Get(micro.ErrorCodeHeader)) // 0: no status of ours
-			return nil, &GateError{Status: status, Text: m.Header.Get(micro.ErrorHeader)}
+			refusal := &GateError{Status: status, Text: m.Header.Get(micro.ErrorHeader)}
+			if status != http.StatusMisdirectedRequest {
+				return nil, refusal
+			}
+			elsewhere = refusal
 		case err == nil:
 			return m.Data, nil
 		case errors.Is(err, nats.ErrNoResponders):
@@ -144,6 +150,9 @@ func (b *Bus) AskGate(ctx context.Context, service, color string, body []byte) (
 			return nil, fmt.Errorf("gate of %s %s: %w", service, color, err)
 		}
 		if !pause(ctx, retryWait) {
+			if elsewhere != nil {
+				return nil, elsewhere
+			}
 			return nil, fmt.Errorf("gate of %s %s: no daemon that knows answers: %w", service, color, context.Cause(ctx))
 		}
 	}

@@ -2,9 +2,11 @@ package daemon_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -119,6 +121,32 @@ func TestServiceThatComesLaterHasNothingToDo(t *testing.T) {
 	})
 	if _, judged, err := b.Verdict(t.Context(), sent.Run); judged || err != nil {
 		t.Errorf("the dead letter has a verdict: %t, %v", judged, err)
+	}
+}
+
+// The gate of a service that only one of two daemons serves is answered by that one, whichever was asked first.
+func TestGateOfAServiceThatAnotherDaemonServes(t *testing.T) {
+	t.Parallel()
+	h, _ := apart(t)
+	b := h.client(t)
+	pear := filepath.Join(filepath.Dir(h.config), "pear.yaml")
+	write(t, pear, strings.Replace(read(t, h.config), "  plum:\n", "  pear:\n", 1))
+	d := more(t, pear, "d2", nil)
+	until(t, "both know of both", func() bool {
+		_, plum := d.Record("plum")
+		_, pear := h.Record("pear")
+		return plum && pear
+	})
+	for range 8 {
+		for _, service := range []string{"plum", "pear"} {
+			if _, err := b.AskGate(t.Context(), service, "green", nil); err != nil {
+				t.Fatalf("%s: %v", service, err)
+			}
+		}
+	}
+	var refusal *bus.GateError
+	if _, err := b.AskGate(t.Context(), "fig", "green", nil); !errors.As(err, &refusal) || refusal.Status != http.StatusNotFound {
+		t.Errorf("of a service that nobody ever served: %v", err)
 	}
 }
 

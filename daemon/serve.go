@@ -99,6 +99,8 @@ func (d *Daemon) serveBus(ctx context.Context) error {
 		switch {
 		case errors.Is(err, gate.ErrCutOff):
 			return nil, bus.ErrSilent
+		case errors.Is(err, gate.ErrUnknown) && d.servedElsewhere(service):
+			return nil, &bus.GateError{Status: http.StatusMisdirectedRequest, Text: err.Error() + " in the daemon that was asked: ask again, another one may serve it"}
 		case errors.Is(err, gate.ErrUnknown):
 			return nil, &bus.GateError{Status: http.StatusNotFound, Text: err.Error()}
 		case errors.Is(err, gate.ErrQuestion):
@@ -106,6 +108,13 @@ func (d *Daemon) serveBus(ctx context.Context) error {
 		}
 		return answer, err
 	})
+}
+
+// servedElsewhere says whether a service isn't configured here and has a record, which only those who serve it make.
+func (d *Daemon) servedElsewhere(service string) bool {
+	_, here := d.plans.known(service)
+	_, recorded := d.Record(service)
+	return !here && recorded
 }
 
 // loopback says whether an address can't be reached from outside this machine.
