@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -112,6 +113,24 @@ func TestStateBeginsAtTheBeginningUnderARecordThatIsAhead(t *testing.T) {
 		return b.ConsumeState(ctx, "plum", func(_ context.Context, d *bus.Delivery) { got <- d.Sequence() })
 	})
 	must(b.Publish(t.Context(), release("1")))(t)
+	if first := receive(t, got); first != 1 {
+		t.Errorf("event %d, want 1", first)
+	}
+}
+
+// Nor does it say where to begin in events that were made anew, however many there are.
+func TestStateBeginsAtTheBeginningOfEventsThatAreNewerThanTheRecord(t *testing.T) {
+	b := ready(t)
+	record := plumbline.Begin("plum", plumbline.Policy{})
+	record.Applied, record.AppliedAt = 2, time.Now().Add(-time.Hour)
+	must(b.CreateRecord(t.Context(), record))(t)
+	for i := range 4 {
+		must(b.Publish(t.Context(), release(fmt.Sprint(i))))(t)
+	}
+	got := make(chan uint64, 10)
+	background(t, func(ctx context.Context) error {
+		return b.ConsumeState(ctx, "plum", func(_ context.Context, d *bus.Delivery) { got <- d.Sequence() })
+	})
 	if first := receive(t, got); first != 1 {
 		t.Errorf("event %d, want 1", first)
 	}

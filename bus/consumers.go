@@ -77,7 +77,8 @@ func (b *Bus) stateBegins(ctx context.Context, service string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if record.Applied > stream.CachedInfo().State.LastSeq { // a record that outlived the events it was made from
+	events, applied := stream.CachedInfo(), record.AppliedAt
+	if record.Applied > events.State.LastSeq || !applied.IsZero() && events.Created.After(applied) { // it outlived the events it was made from
 		return 1, nil
 	}
 	return max(1, record.Applied), nil // what that one said may not be told yet
