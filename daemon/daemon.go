@@ -74,7 +74,8 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.warn(first)
-	d.plans = &plans{memory: d.memory, force: first}
+	d.plans = &plans{memory: d.memory, had: map[string]bool{}}
+	d.plans.replace(first)
 	if d.listener, err = net.Listen("tcp", o.Config.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w (the setting is listen)", o.Config.Listen, err)
 	}

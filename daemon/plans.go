@@ -18,6 +18,7 @@ type plans struct {
 
 	mu    sync.Mutex
 	force *snapshot
+	had   map[string]bool // the services of all snapshots that were in force
 }
 
 // now is the snapshot that is in force. Who asks twice may get two.
@@ -41,6 +42,9 @@ func (p *plans) replace(next *snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.force = next
+	for _, service := range next.services() {
+		p.had[service] = true
+	}
 }
 
 // known is the policy of a service, if it is configured.
@@ -50,6 +54,13 @@ func (p *plans) known(service string) (plumbline.Policy, bool) {
 		return plumbline.Policy{}, false
 	}
 	return s.policy(service), true
+}
+
+// dropped says whether a service was configured, and isn't any more.
+func (p *plans) dropped(service string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.had[service] && p.force.config.Services[service] == nil
 }
 
 // policy is that of a service; of one that isn't configured any more it opens nothing.

@@ -22,6 +22,7 @@ func (d *Daemon) records() worker.Records {
 func (d *Daemon) newState() *worker.State {
 	return &worker.State{
 		Policy:  d.plans.known,
+		Dropped: d.plans.dropped,
 		Records: d.records(),
 		Judged: func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error) {
 			_, judged, err := d.bus.VerdictOf(ctx, service, color, run)

@@ -36,7 +36,9 @@ type State struct {
 	Judged func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error)
 	Say    func(context.Context, plumbline.Entry) error // writes the ledger, the same entry once
 	Lost   func(service, reason string)                 // hears of dead letters
-	Log    *slog.Logger
+	// Dropped says of a service that isn't configured whether it was, earlier in the life of this process. Nil: nobody knows.
+	Dropped func(service string) bool
+	Log     *slog.Logger
 
 	mu     sync.Mutex
 	offers map[string]offer // by service

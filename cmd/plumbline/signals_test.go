@@ -61,6 +61,21 @@ func TestHangup(t *testing.T) {
 	d.stop(t)
 }
 
+// TestHangupDropsAService: who waits for its verdict is told that there won't be one.
+func TestHangupDropsAService(t *testing.T) {
+	t.Parallel()
+	p := newSolo(t)
+	d := p.serve(t)
+	p.rewrite(t, "  plum:\n", "  pear:\n")
+	d.signal(t, syscall.SIGHUP)
+	d.says(t, `"msg":"reloaded"`)
+	_, stderr := plumblineRuns(t, 2, nil, "release", "plum", "green", "--version", "3", "--wait", "--config", p.config)
+	if !strings.Contains(stderr, "the event is a dead letter, and nothing is asked: service plum is not configured: no daemon that serves it took the event within 4.5s\nplumbline deadletters show 1 has all of it") {
+		t.Errorf("told\n%s", stderr)
+	}
+	d.stop(t)
+}
+
 // TestTerminatedTwice: told to end, a daemon lets its run end; told again, it hands the run back and is gone.
 func TestTerminatedTwice(t *testing.T) {
 	slow(t)
