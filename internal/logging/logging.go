@@ -41,6 +41,7 @@ func New(w io.Writer, o Options) *slog.Logger {
 	handler := slog.Handler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: utc}))
 	if o.Format == "text" || o.Format != "json" && isTerminal(w) {
 		handler = tint.NewTextHandler(w, &tint.Options{Level: o.Level, TimeFormat: time.TimeOnly, NoColor: !colored(w, o.Getenv)})
+		handler = redacting{handler, visible}
 	}
 	if o.Redact != nil {
 		handler = redacting{handler, o.Redact}

@@ -118,3 +118,22 @@ func TestLevels(t *testing.T) {
 		}
 	}
 }
+
+func TestTerminalsObeyNothingThatIsLogged(t *testing.T) {
+	colored := func(name string) string { return map[string]string{"CLICOLOR_FORCE": "1"}[name] }
+	for _, said := range []string{"\x1b[2Jgone", `\x1b[2Jgone`, `id "\x1b[2J" isn't printable`, "\x9b2Jgone", "\u009b2Jgone"} {
+		var out strings.Builder
+		log := logging.New(&out, logging.Options{Format: "text", Getenv: colored})
+		log.Info("plain")
+		plain := strings.Count(out.String(), "\x1b")
+		log.With("with", said).Info(said, "text", said, "error", errors.New(said), "list", []string{said})
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		got := lines[len(lines)-1]
+		if strings.Contains(got, "\x1b[2J") || strings.ContainsAny(got, "\u009b") || strings.Contains(got, "\x9b2") {
+			t.Errorf("%q is logged as %q", said, got)
+		}
+		if plain == 0 || !strings.Contains(got, "2J") {
+			t.Errorf("%d colors, want some, and the text: %q", plain, got)
+		}
+	}
+}
