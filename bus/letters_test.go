@@ -66,6 +66,10 @@ func TestReplayIsTheSameEvent(t *testing.T) {
 	if len(letters) != 1 || letters[0].Number != 1 || letters[0].Sequence != 1 {
 		t.Fatalf("letters %+v", letters)
 	}
+	if _, _, err := b.Replay(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "it would be a dead letter again: service plum has no record") {
+		t.Errorf("without a record: %v", err)
+	}
+	must(b.CreateRecord(t.Context(), plumbline.Begin("plum", plumbline.Policy{})))(t)
 	sent, again, err := b.Replay(t.Context(), 1)
 	if err != nil || again || sent.Sequence != 2 || sent.ID != "e1" || sent.Run != plumbline.RunID("plumbline.event.plum", "/ci", "e1") {
 		t.Fatalf("sent %+v, again %t, %v", sent, again, err)
@@ -111,6 +115,23 @@ func TestReplayRefuses(t *testing.T) {
 	quiet(t, all, 50*time.Millisecond)
 	if verdicts := must(b.Verdicts(t.Context(), "", 5))(t); len(verdicts) != 0 {
 		t.Errorf("a letter became a verdict: %+v", verdicts)
+	}
+}
+
+// An id that was used with other data stays refused; of the same data, the run is the same.
+func TestReplayOfAUsedID(t *testing.T) {
+	b := ready(t)
+	buried(t, b, "whatever", event(aRelease), event(strings.Replace(aRelease, `"version":"2"`, `"version":"3"`, 1)))
+	e := must(bus.Decode("plumbline", bus.Message{Subject: "plumbline.event.plum", Data: []byte(aRelease)}))(t)
+	record := plumbline.Begin("plum", plumbline.Policy{})
+	record.Recent, record.Applied = []plumbline.Seen{{Run: e.Run, Hash: e.Hash, Sequence: 1}}, 1
+	must(b.CreateRecord(t.Context(), record))(t)
+	var bad *bus.BadEvent
+	if _, _, err := b.Replay(t.Context(), 2); !errors.As(err, &bad) || !strings.Contains(err.Error(), `event id "e1" was used before, with other data`) {
+		t.Errorf("other data: %v", err)
+	}
+	if sent, _, err := b.Replay(t.Context(), 1); err != nil || sent.Run != e.Run {
+		t.Errorf("the same data: %+v, %v", sent, err)
 	}
 }
 

@@ -30,12 +30,31 @@ func (b *Bus) Replay(ctx context.Context, number uint64) (sent plumbline.Event, 
 	if err != nil {
 		return plumbline.Event{}, false, &BadEvent{fmt.Errorf("dead letter %d: %w", number, err)}
 	}
+	switch reason, err := b.refusal(ctx, sent); {
+	case err != nil:
+		return plumbline.Event{}, false, err
+	case reason != "":
+		return plumbline.Event{}, false, &BadEvent{fmt.Errorf("dead letter %d: it would be a dead letter again: %s", number, reason)}
+	}
 	ack, err := b.persist(ctx, m, fmt.Sprintf("replay.%d.%s", number, hash16(body)))
 	if err != nil {
 		return plumbline.Event{}, false, err
 	}
 	sent.Sequence = ack.Sequence
 	return sent, ack.Duplicate, nil
+}
+
+// refusal says why whoever applies an event that comes next would put it aside, as far as the record of its service tells.
+func (b *Bus) refusal(ctx context.Context, e plumbline.Event) (string, error) {
+	record, _, err := b.Record(ctx, e.Service)
+	switch {
+	case errors.Is(err, ErrNoRecord):
+		return fmt.Sprintf("service %s has no record, which a daemon makes that is configured for it", e.Service), nil
+	case err != nil:
+		return "", err
+	}
+	e.Sequence = record.Applied + 1
+	return record.Clash(e), nil
 }
 
 // original is the message that a dead letter was, without headers that would mean something to the server. A letter says
