@@ -35,7 +35,7 @@ func (a *app) busProvisionCommand() *cobra.Command {
 		Long: `Makes what daemons may not make themselves, with an admin's credentials. What is there stays as it is; --correct makes it
 as strong as it should be, where the bus can do that without losing anything. Again after a service or reporter was added.
 Exit code 1 if something stays weaker than it should be.`,
-		Example: "  PLUMBLINE_BUS__CREDENTIALS=admin.nk PLUMBLINE_BUS__INBOX_PREFIX=_INBOX_admin plumbline bus provision",
+		Example: "  PLUMBLINE_BUS__CREDENTIALS=admin.nk PLUMBLINE_BUS__INBOX_PREFIX=_INBOX_admin \\\n    plumbline bus provision",
 		Args:    arguments(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.provision(cmd.Context(), correct) },
 	}
@@ -85,7 +85,7 @@ func (a *app) printPieces(pieces []bus.Piece) error {
 	if len(pieces) == 0 {
 		return nil
 	}
-	printTable(a.Out, s.Dim, rows, func(row, column int, text string) string {
+	printWhole(a.Out, s.Dim, rows, func(row, column int, text string) string {
 		switch {
 		case column == 2:
 			return s.Yellow(text)
@@ -174,7 +174,7 @@ func (a *app) printFindings(findings []bus.Finding) error {
 	for _, f := range findings {
 		rows = append(rows, []string{f.Name, f.State, f.Text})
 	}
-	printTable(a.Out, s.Dim, rows, func(_, column int, text string) string {
+	printWhole(a.Out, s.Dim, rows, func(_, column int, text string) string {
 		switch {
 		case column != 1:
 			return text

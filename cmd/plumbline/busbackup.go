@@ -52,10 +52,9 @@ func (a *app) busRestoreCommand() *cobra.Command {
 		Use:   "restore DIR",
 		Short: "make the streams of a backup, on a bus that has none",
 		Long: `Verifies a backup and makes its streams anew, with the sequences and times that they had: verdicts are the same bytes.
-It overwrites nothing, and removes what it made if it can't finish. Stop the daemons before; an embedded bus is started for
-the while. A bus of more servers keeps as
-many replicas as bus.replicas says. Events after the backup are lost: publish them again, and look at plumbline status
-before traffic moves.`,
+It overwrites nothing, and removes what it made if it can't finish. Stop the daemons before; an embedded bus is started
+for the while. A bus of more servers keeps as many replicas as bus.replicas says. Events after the backup are lost: publish
+them again, and look at plumbline status before traffic moves.`,
 		Example: "  plumbline bus restore /backups/2026-11-23",
 		Args:    arguments("DIR"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.restore(cmd.Context(), args[0]) },

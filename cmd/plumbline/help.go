@@ -7,17 +7,19 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // help prints what a command is for, how it is called, and nothing twice.
 func (a *app) help(cmd *cobra.Command, _ []string) {
-	out, s := &strings.Builder{}, a.style()
+	out, s, width := &strings.Builder{}, a.style(), min(term.Width(a.Out), helpWidth)
 	section := func(title string) { fmt.Fprintf(out, "\n%s\n", s.Bold(title)) }
 	text := cmd.Long
 	if text == "" {
 		text = cmd.Short
 	}
-	fmt.Fprintln(out, text)
+	fmt.Fprintln(out, paragraphs(text, width))
 	fmt.Fprintf(out, "\n  %s\n", usageOf(cmd))
 	for _, group := range a.groupsOf(cmd) {
 		section(group.Title)
@@ -31,12 +33,26 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 	}
 	if flags := flagsOf(cmd); flags.HasFlags() {
 		section("Flags")
-		fmt.Fprint(out, strings.ReplaceAll(flags.FlagUsages(), "m0s)", "m)"))
+		fmt.Fprint(out, strings.ReplaceAll(flags.FlagUsagesWrapped(width), "m0s)", "m)"))
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(out, "\n%s\n", s.Dim(fmt.Sprintf("%s COMMAND --help says more of each", cmd.CommandPath())))
 	}
 	fmt.Fprint(a.Out, out.String())
+}
+
+// helpWidth is as wide as help gets: longer lines are hard to read.
+const helpWidth = 100
+
+// paragraphs fills the lines of each paragraph anew. One with lines that are indented is left as it is.
+func paragraphs(text string, width int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n\n")
+	for i, one := range all {
+		if !strings.HasPrefix(one, "\t") && !strings.Contains(one, "\n ") && !strings.Contains(one, "\n\t") {
+			all[i] = strings.Join(wrap(one, width), "\n")
+		}
+	}
+	return strings.Join(all, "\n\n")
 }
 
 func usageOf(cmd *cobra.Command) string {

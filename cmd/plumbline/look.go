@@ -105,7 +105,7 @@ func (a *app) printStatus(views []serviceView) {
 		for _, color := range plumbline.Colors() {
 			rows = append(rows, statusRow(v, color, now))
 		}
-		printTable(a.Out, s.Dim, rows, func(row, column int, text string) string {
+		printWhole(a.Out, s.Dim, rows, func(row, column int, text string) string {
 			switch {
 			case column == 1 && text == string(plumbline.RoleLive), column == 4 && text == string(plumbline.GateOpen):
 				return s.Green(text)

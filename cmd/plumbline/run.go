@@ -54,7 +54,7 @@ func (a *app) runCommand() *cobra.Command {
 configuration, and exits 0 only if every critical check passed.`,
 		Example: `  plumbline run suites/plum/smoke.yaml --environment plum/green --version 2026.11.3
   plumbline run checks.yaml --target https://green.plum.internal
-  plumbline run parity.yaml --target https://green.plum.internal --control https://blue.plum.internal`,
+  plumbline run both.yaml --target https://green.plum.internal --control https://blue.plum.internal`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("run wants at least one suite: %s", usageOf(cmd))

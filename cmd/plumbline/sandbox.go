@@ -40,8 +40,9 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "two colors of Plum behind a switch, with users, to try plumbline on",
 		Long: `Serves two colors of Plum over one store, a switch in front of them that obeys the gate of a daemon alone, users who
-never stop, providers with an account for each color, and a control to break things with. The secret of the API client comes from ` + sandboxSecretName + `; a control beyond
-loopback needs ` + sandboxControlToken + `, and a gate that wants a token ` + sandboxGateToken + `.`,
+never stop, providers with an account for each color, and a control to break things with. The secret of the API client
+comes from ` + sandboxSecretName + `; a control beyond loopback needs ` + sandboxControlToken + `, and a gate that wants a
+token ` + sandboxGateToken + `.`,
 		Example: "  PLUM_CLIENT_SECRET=… plumbline sandbox --gate http://127.0.0.1:8080",
 		Args:    arguments(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sandbox(cmd.Context(), f) },
