@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/plumbline-dev/plumbline/bus"
@@ -38,6 +39,8 @@ func (a *app) backup(ctx context.Context, dir string) error {
 	switch {
 	case errors.Is(err, bus.ErrNotEmpty):
 		return usagef("%w: name a directory that isn't there yet", err)
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return unknownf("the bus lacks a stream, and %s holds no whole backup: %w\nplumbline doctor says which; a daemon makes what is missing when it is started or reloaded", dir, err)
 	case err != nil:
 		return unknownf("%w\n%s holds no whole backup", err, dir)
 	case a.format == "json":

@@ -40,9 +40,17 @@ func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
 	options.Name, options.Log = "plumbline command", slog.New(slog.DiscardHandler)
 	b, err := bus.Connect(bounded, options)
 	if err != nil {
-		return nil, unknownf("%w\nis the daemon running? plumbline serve starts it; --config names its configuration", err)
+		return nil, unknownf("%w\n%s", err, a.unreached())
 	}
 	return b, nil
+}
+
+// unreached is what to do about a bus that can't be reached: an embedded one is a daemon's.
+func (a *app) unreached() string {
+	if config, err := a.load(true); err == nil && !config.Bus.Embedded() {
+		return "is it up, and reached from this machine? bus.url names it"
+	}
+	return "is the daemon running? plumbline serve starts it; --config names its configuration"
 }
 
 // look connects, and lets do ask the bus for what it wants to know.
@@ -64,6 +72,8 @@ func unanswered(what string, err error) error {
 		return unknownf("%s: the bus has nothing of plumbline's yet\nplumbline serve makes its streams; --config names its configuration", what)
 	case errors.Is(err, nats.ErrNoResponders):
 		return unknownf("%s: no server of the bus has JetStream\nstart it with nats-server -js", what)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return unknownf("%s: the stream isn't there, or has no leader\nplumbline doctor says which; a daemon makes what is missing when it is started or reloaded", what)
 	}
 	return unknownf("%s: %w\nthe bus is there and doesn't answer: its own log says why", what, err)
 }
@@ -104,18 +114,14 @@ func known(ctx context.Context, b *bus.Bus, service string) (plumbline.Record, e
 		if listErr != nil {
 			return record, unanswered("the services of the bus", listErr)
 		}
-		return record, usagef("unknown service %q%s; the daemons serve %s", service, didYouMean(service, names), orNone(names))
+		if len(names) == 0 {
+			return record, usagef("unknown service %q: the bus has no record of any; a daemon makes those of its services when it is started or reloaded", service)
+		}
+		return record, usagef("unknown service %q%s; the daemons serve %s", service, didYouMean(service, names), strings.Join(names, ", "))
 	case err != nil:
 		return record, unanswered("the record of "+service, err)
 	}
 	return record, nil
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 func parseColor(text string) (plumbline.Color, error) {

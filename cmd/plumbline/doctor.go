@@ -151,19 +151,29 @@ func (d *doctor) tell() error {
 		counts[found.State]++
 		width = max(width, len(found.Area))
 	}
-	line := func(text string) string { return strings.ReplaceAll(printable(text), "\n", "; ") }
-	for _, found := range d.symptoms {
+	for i, found := range d.symptoms {
 		text := found.Text
 		if found.Name != "" {
 			text = found.Name + ": " + text
 		}
-		fmt.Fprintf(d.Out, "  %s %-*s  %s\n", paint(s, symbols[found.State]), width, found.Area, line(text))
-		if found.Cure != "" {
-			fmt.Fprintf(d.Out, "    %-*s  %s\n", width, "", s.Dim("→ "+line(found.Cure)))
+		lines := d.lines(text, width+6)
+		fmt.Fprintf(d.Out, "  %s %-*s  %s\n", paint(s, symbols[found.State]), width, found.Area, lines[0])
+		for _, line := range lines[1:] {
+			fmt.Fprintf(d.Out, "    %-*s  %s\n", width, "", line)
+		}
+		if next := i + 1; found.Cure == "" || next < len(d.symptoms) && d.symptoms[next].Area == found.Area && d.symptoms[next].Cure == found.Cure {
+			continue // once, below the last of them
+		}
+		for n, line := range d.lines(found.Cure, width+8) {
+			fmt.Fprintf(d.Out, "    %-*s  %s\n", width, "", s.Dim([]string{"→ ", "  "}[min(n, 1)]+line))
 		}
 	}
 	_, err := fmt.Fprintf(d.Out, "%d ok, %s, %d wrong, %d unknown\n", counts[stateOK], count(counts[stateWarning], "warning"), counts[stateWrong], counts[stateUnknown])
 	return err
+}
+
+func (d *doctor) lines(text string, indent int) []string {
+	return fit(d.Out, strings.ReplaceAll(printable(text), "\n", "; "), indent)
 }
 
 var symbols = map[string]string{stateOK: "✓", stateWarning: "!", stateWrong: "✗", stateUnknown: "?"}

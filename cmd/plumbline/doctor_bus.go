@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,8 @@ func (d *doctor) streams(ctx context.Context, b *bus.Bus) bool {
 		case bus.StateOK:
 		case bus.StateMissing:
 			there = there && !strings.HasPrefix(f.Name, "stream") && f.Name != "account"
-			d.say(stateWrong, "bus", f.Name, "plumbline serve makes it, or plumbline bus provision with an admin's credentials", "%s", f.Text)
+			text, _, _ := strings.Cut(f.Text, ": plumbline bus provision")
+			d.say(stateWrong, "bus", f.Name, "plumbline serve makes what is missing, or plumbline bus provision with an admin's credentials", "%s", text)
 		case bus.StateWeak:
 			d.say(stateWarning, "bus", f.Name, "plumbline bus check has all of it", "%s", f.Text)
 		default:
@@ -112,7 +114,7 @@ func (d *doctor) services(ctx context.Context, b *bus.Bus) {
 		record, _, err := b.Record(ctx, name)
 		switch {
 		case errors.Is(err, bus.ErrNoRecord):
-			d.say(stateWarning, "services", name, "a daemon of this configuration makes it", "has no record yet")
+			d.say(stateWarning, "services", name, "a daemon of this configuration makes it when it is started or reloaded", "has no record")
 			continue
 		case err != nil:
 			d.say(stateUnknown, "services", name, "", "its record can't be read: %s", err)
@@ -194,10 +196,19 @@ func (d *doctor) listener(ctx context.Context) {
 	case err != nil:
 		d.say(stateUnknown, "gate", address, "look where the daemon runs", "nobody listens there on this machine")
 	case status != http.StatusOK:
-		d.say(stateWrong, "gate", address, "the daemon's log says more", "isn't ready: %s", body)
+		d.say(stateWrong, "gate", address, "the daemon's log says more", "isn't ready: %s", errorIn(body))
 	default:
 		d.say(stateOK, "gate", address, "", "ready")
 	}
+}
+
+// errorIn is what an answer says is wrong.
+func errorIn(body string) string {
+	var answer struct{ Error string }
+	if json.Unmarshal([]byte(body), &answer) != nil || answer.Error == "" {
+		return body
+	}
+	return answer.Error
 }
 
 // receiver gets something that nobody waits for, from wherever this is.

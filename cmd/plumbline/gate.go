@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,10 +70,11 @@ func (a *app) gate(ctx context.Context, service, color string, q question, wait 
 	case !errors.Is(err, errWaited):
 		return err
 	}
-	if document.Schema != "" {
-		if err := a.printGate(document); err != nil {
-			return err
-		}
+	if document.Schema == "" {
+		return &exit{exitTimeout, fmt.Errorf("not decided within %s: no daemon answered\nplumbline doctor says what works", timeout)}
+	}
+	if err := a.printGate(document); err != nil {
+		return err
 	}
 	return &exit{exitTimeout, fmt.Errorf("not decided within %s", timeout)}
 }
@@ -122,7 +124,7 @@ func ask(ctx context.Context, b *bus.Bus, service string, color plumbline.Color,
 		return plumbline.Gate{}, usagef("%s", refused.Text)
 	}
 	if err != nil {
-		return plumbline.Gate{}, unknownf("the gate of %s %s: %w\nno daemon that is in step with the bus answered: plumbline status", service, color, err)
+		return plumbline.Gate{}, unknownf("%w\nplumbline doctor says what works; plumbline serve starts a daemon", err)
 	}
 	var document plumbline.Gate
 	if err := json.Unmarshal(answer, &document); err != nil || document.Schema != plumbline.GateSchema {
@@ -155,7 +157,7 @@ func (a *app) printGate(g plumbline.Gate) error {
 		word = s.Bold(s.Yellow("WAITING"))
 	}
 	fmt.Fprintf(a.Out, "%s  %s  %s\n", word, s.Bold(fmt.Sprintf("%s %s %s", g.Service, g.Color, g.Release)), s.Dim(fmt.Sprintf("%s · %s", g.Purpose, g.Because)))
-	fmt.Fprintf(a.Out, "  %s\n", g.Reason)
+	fmt.Fprintf(a.Out, "  %s\n", strings.Join(fit(a.Out, g.Reason, 2), "\n  "))
 	if g.Warning != "" {
 		fmt.Fprintf(a.Out, "  %s %s\n", s.Yellow("warning:"), g.Warning)
 	}

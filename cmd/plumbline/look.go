@@ -92,7 +92,7 @@ func viewOf(ctx context.Context, b *bus.Bus, record plumbline.Record) serviceVie
 
 func (a *app) printStatus(views []serviceView) {
 	if len(views) == 0 {
-		fmt.Fprintln(a.Out, "no service: a daemon that is configured for one makes its record")
+		fmt.Fprintln(a.Out, "no service: a daemon makes the records of its services when it is started or reloaded")
 		return
 	}
 	s, now := a.style(), time.Now()

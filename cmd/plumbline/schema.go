@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,7 @@ verdict, gate and ndjson (the lines of run --format ndjson), which programs read
 		RunE: func(_ *cobra.Command, args []string) error {
 			schema, known := schemas()[args[0]]
 			if !known {
-				return usagef("unknown schema %q%s; there are %s", args[0], didYouMean(args[0], names), orNone(names))
+				return usagef("unknown schema %q%s; there are %s", args[0], didYouMean(args[0], names), strings.Join(names, ", "))
 			}
 			return writeJSON(a.Out, schema())
 		},

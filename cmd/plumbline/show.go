@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"regexp"
 
 	"github.com/spf13/cobra"
@@ -49,8 +50,33 @@ func stored(ctx context.Context, b *bus.Bus, run string) (plumbline.Verdict, err
 	switch {
 	case err != nil:
 		return v, unanswered("the verdict of run "+run, err)
-	case !found:
-		return v, usagef("no verdict of run %q: it isn't decided yet, or there is no such run; plumbline runs lists them", run)
+	case found:
+		return v, nil
 	}
-	return v, nil
+	service, err := underWay(ctx, b, run)
+	switch {
+	case err != nil:
+		return v, err
+	case service != "":
+		return v, unknownf("run %s has no verdict yet: it is under way\nplumbline status %s says when it has one", run, service)
+	}
+	return v, usagef("no verdict of run %q: no daemon has begun it, its event asked for none, or there is no such run; plumbline runs lists them", run)
+}
+
+// underWay is the service whose run hasn't ended, if it is one's.
+func underWay(ctx context.Context, b *bus.Bus, run string) (string, error) {
+	services, err := b.Services(ctx)
+	if err != nil {
+		return "", unanswered("the services of the bus", err)
+	}
+	for _, service := range services {
+		record, _, err := b.Record(ctx, service)
+		if err != nil && !errors.Is(err, bus.ErrNoRecord) {
+			return "", unanswered("the record of "+service, err)
+		}
+		if _, pending := record.Find(run); pending {
+			return service, nil
+		}
+	}
+	return "", nil
 }

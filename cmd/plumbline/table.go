@@ -96,6 +96,14 @@ func (t table) cell(row, column int, text string) string {
 	return text
 }
 
+// fit is a text as it fits beside an indent; elsewhere than on a terminal it is one line.
+func fit(w io.Writer, text string, indent int) []string {
+	if width := widthOf(w); width > 0 {
+		return wrap(text, max(width-indent, wholeColumn))
+	}
+	return []string{text}
+}
+
 // wrap breaks a text between its words, so that no line is wider; a word that is wider alone is broken itself. There is at
 // least one line.
 func wrap(text string, width int) []string {
