@@ -49,7 +49,7 @@ func (c *crew) awaitRuns(ctx context.Context) {
 	select {
 	case <-ended:
 	case <-grace.C:
-		c.log.Warn("runs under way are handed back: they took longer than the grace", "shutdown_grace", c.Config().ShutdownGrace)
+		c.log.Warn("runs under way are handed back: they took longer than the grace", "shutdown_grace", c.Config().ShutdownGrace.String())
 	case <-ctx.Done():
 	}
 }

@@ -77,7 +77,9 @@ func (c *crew) enact(ctx context.Context, former, next *snapshot) error {
 		if err := c.bus.PublishEntry(ctx, entry); err != nil {
 			return fmt.Errorf("the ledger must know first: %w", err)
 		}
-		c.log.Info("reload", "service", change.service, "changes", entry.Reload.Changes)
+		for _, changed := range entry.Reload.Changes {
+			c.log.Info("changed", "service", change.service, "what", changed)
+		}
 		for _, weaker := range entry.Reload.Weaker {
 			c.log.Warn("weaker than before", "service", change.service, "what", weaker)
 		}

@@ -93,7 +93,7 @@ func end(d *daemon.Daemon, ended <-chan error, log *slog.Logger) error {
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(again)
 	d.Finish()
-	log.Info("ending: runs under way may end, the rest is handed back to the bus", "shutdown_grace", d.Config().ShutdownGrace)
+	log.Info("ending: runs under way may end, the rest is handed back to the bus", "shutdown_grace", d.Config().ShutdownGrace.String())
 	var err error
 	select {
 	case err = <-ended:
