@@ -159,10 +159,11 @@ func (a *app) printGate(g plumbline.Gate) error {
 	fmt.Fprintf(a.Out, "%s  %s  %s\n", word, s.Bold(fmt.Sprintf("%s %s %s", g.Service, g.Color, g.Release)), s.Dim(fmt.Sprintf("%s · %s", g.Purpose, g.Because)))
 	fmt.Fprintf(a.Out, "  %s\n", strings.Join(fit(a.Out, g.Reason, 2), "\n  "))
 	if g.Warning != "" {
-		fmt.Fprintf(a.Out, "  %s %s\n", s.Yellow("warning:"), g.Warning)
+		const mark = "warning:"
+		fmt.Fprintf(a.Out, "  %s %s\n", s.Yellow(mark), strings.Join(fit(a.Out, g.Warning, len(mark)+5), "\n    "))
 	}
 	if g.Advice == plumbline.AdviceRollback {
-		fmt.Fprintf(a.Out, "  %s the live color fails its checks\n", s.Red("advice: rollback:"))
+		fmt.Fprintf(a.Out, "  %s\n", s.Red(adviceText))
 	}
 	for _, next := range g.Next {
 		fmt.Fprintf(a.Out, "  %s %s\n", s.Cyan("next:"), next)

@@ -149,8 +149,22 @@ func statusRow(v serviceView, color plumbline.Color, now time.Time) []string {
 	if !known {
 		return []string{string(color), role, release, last, "unknown", ""}
 	}
-	return []string{string(color), role, release, last, string(gate.Gate), gate.Reason}
+	return []string{string(color), role, release, last, string(gate.Gate), why(gate)}
 }
+
+// why is what a gate says of itself, with what a gate that is open warns of.
+func why(g plumbline.Gate) string {
+	text := g.Reason
+	if g.Warning != "" {
+		text += "; warning: " + g.Warning
+	}
+	if g.Advice == plumbline.AdviceRollback {
+		text += "; " + adviceText
+	}
+	return text
+}
+
+const adviceText = "advice: rollback: the live color fails its checks"
 
 // lastVerdict says what a verdict that no longer counts was about.
 func lastVerdict(state plumbline.ColorState, role plumbline.Role, now time.Time) string {
