@@ -66,6 +66,7 @@ func (a *app) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.warned = true // they are among the symptoms
 	d := &doctor{app: a, hide: func(text string) string { return text }}
 	if d.configuration(source) {
 		d.hide = redact.New(d.config.Secrets()...).String

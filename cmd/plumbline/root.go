@@ -40,6 +40,7 @@ type app struct {
 	config string   // --config
 	format string   // --format
 	order  []string // of the commands in help
+	warned bool     // of the configuration
 }
 
 // Run carries out a command line and returns its exit code.

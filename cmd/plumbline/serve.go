@@ -35,13 +35,14 @@ the rest goes to another daemon. A second one hands back everything at once, and
 }
 
 func (a *app) serve(ctx context.Context) error {
-	config, err := a.load(false)
+	config, warnings, err := a.read(false)
 	if err != nil {
 		return err
 	}
 	hide, level := redact.NewKeeper(config.Secrets()...), &slog.LevelVar{}
 	level.Set(logging.Level(config.Log.Level))
 	log := logging.New(a.Err, logging.Options{Level: level, Format: config.Log.Format, Getenv: a.Getenv, Redact: hide.String})
+	warn(log, warnings)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -72,7 +73,8 @@ func (a *app) serve(ctx context.Context) error {
 
 // reload puts the configuration in force as it is now, or says why the former one stays.
 func (a *app) reload(ctx context.Context, d *daemon.Daemon, level *slog.LevelVar, log *slog.Logger) {
-	config, err := a.load(false)
+	config, warnings, err := a.read(false)
+	warn(log, warnings)
 	if err == nil {
 		err = d.Reload(ctx, config)
 	}
@@ -85,6 +87,13 @@ func (a *app) reload(ctx context.Context, d *daemon.Daemon, level *slog.LevelVar
 	}
 	level.Set(logging.Level(config.Log.Level))
 	log.Info("reloaded", "config_digest", config.Digest())
+}
+
+// warn is for whoever reads the log, which may be a program.
+func warn(log *slog.Logger, warnings []configs.Warning) {
+	for _, w := range warnings {
+		log.Warn(w.Error())
+	}
 }
 
 // end lets the daemon finish, unless it is told once more to end.
@@ -121,21 +130,29 @@ func hostName() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// load reads the configuration that --config names, or the default one.
+// load reads the configuration that --config names, or the default one, and says once what about it is worth a warning.
 func (a *app) load(withoutSecrets bool) (*configs.Config, error) {
+	config, warnings, err := a.read(withoutSecrets)
+	for _, w := range warnings {
+		if !a.warned {
+			fmt.Fprintln(a.Err, w)
+		}
+	}
+	a.warned = a.warned || err == nil
+	return config, err
+}
+
+func (a *app) read(withoutSecrets bool) (*configs.Config, []configs.Warning, error) {
 	source, err := a.source()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	source.WithoutSecrets = withoutSecrets
 	config, warnings, err := configs.Load(source)
-	for _, w := range warnings {
-		fmt.Fprintln(a.Err, w)
-	}
 	if err != nil {
-		return nil, &exit{exitUsage, err}
+		return nil, warnings, &exit{exitUsage, err}
 	}
-	return config, nil
+	return config, warnings, nil
 }
 
 // source is what --config names, or the default file, with the environment.
