@@ -220,5 +220,5 @@ func free(address string) bool {
 	return l.Close() == nil
 }
 
-// heard shows a result of the run on the stage.
-func (s *stage) heard(r plumbline.Result) { s.live.Finished(r) }
+// heard is told of every check that ends: that of the run on the stage, or of another beside it.
+func (s *stage) heard(r plumbline.Result) { s.live.Ended(r) }

@@ -120,6 +120,13 @@ func (l *live) Finished(r plumbline.Result) {
 	l.count(l.asked+1, l.all, &r)
 }
 
+// Ended shows a check as running no more, and counts it for none: it may be another run's.
+func (l *live) Ended(r plumbline.Result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.running, r.ID())
+}
+
 // Result counts a check, and says at once if it went wrong. Without a result it sets the total alone.
 func (l *live) Result(done, total int, r *plumbline.Result) {
 	l.mu.Lock()
@@ -212,13 +219,13 @@ func (l *live) draw() {
 // totals is the last row.
 func (l *live) totals(width int) string {
 	const bar = 20
-	filled := 0
+	asked, filled := min(l.asked, l.all), 0
 	if l.all > 0 {
-		filled = bar * l.asked / l.all
+		filled = bar * asked / l.all
 	}
 	l.spin++
 	line := fmt.Sprintf("%c %s %s%s %d/%d", []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")[l.spin%10], l.title,
-		strings.Repeat("━", filled), strings.Repeat("─", bar-filled), l.asked, l.all)
+		strings.Repeat("━", filled), strings.Repeat("─", bar-filled), asked, l.all)
 	rest := fmt.Sprintf("  %.1fs", time.Since(l.begun).Seconds())
 	bad := ""
 	if l.bad > 0 {

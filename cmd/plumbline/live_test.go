@@ -55,6 +55,27 @@ func TestLiveViewOnATerminal(t *testing.T) {
 	}
 }
 
+// Other runs of the same process may end checks beside the one that is shown, before its total is known or after.
+func TestLiveCountsNoMoreThanThereAre(t *testing.T) {
+	var out bytes.Buffer
+	l := &live{w: &out, title: "plum green", running: map[string]time.Time{}}
+	check := plumbline.Result{Name: "balance", Outcome: plumbline.Passed}
+	for range 5 {
+		l.Finished(check)
+	}
+	l.Result(1, 2, nil)
+	if got := l.totals(100); !strings.Contains(got, "plum green ━━━━━━━━━━━━━━━━━━━━ 2/2") {
+		t.Errorf("drawn %q", got)
+	}
+	l.Title("plum blue")
+	l.Started(plumbline.Check{Name: "balance"})
+	l.Ended(check)
+	l.Result(1, 2, &check)
+	if got := l.totals(100); len(l.running) != 0 || !strings.Contains(got, "plum blue ━━━━━━━━━━────────── 1/2") {
+		t.Errorf("drawn %q, running %v", got, l.running)
+	}
+}
+
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	printTable(&out, strings.ToUpper, [][]string{{"color", "why"}, {"blue", "a reason, however long, stays whole where nobody looks at a terminal " + strings.Repeat("·", 80)}, {"–", ""}},

@@ -168,9 +168,8 @@ func (s *story) ask(ctx context.Context, e plumbline.Event) (plumbline.Verdict, 
 	if err != nil {
 		return plumbline.Verdict{}, err
 	}
-	total := func(_, total int, _ *plumbline.Result) { s.live.Result(0, total, nil) } // the daemon's watcher tells the rest
 	following := background(ctx, func(ctx context.Context) {
-		_ = s.daemon.Bus().WatchResults(ctx, "plum", e.Color, sent.Run, total) // for the eye alone
+		_ = s.daemon.Bus().WatchResults(ctx, "plum", e.Color, sent.Run, s.live.Result) // for the eye alone
 	})
 	v, err := s.daemon.Bus().WaitVerdict(ctx, "plum", e.Color, sent.Run)
 	took := time.Since(begun)
