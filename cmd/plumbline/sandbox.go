@@ -70,14 +70,17 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 	if f.rate < 0 {
 		return usagef("--rate %g: want 0 or more requests a second", f.rate)
 	}
-	address := configs.Bus{URL: f.bus}
+	if err := address("--gate", f.gate); err != nil {
+		return err
+	}
+	at := configs.Bus{URL: f.bus}
 	if f.bus == "" {
 		var err error
-		if address, err = a.busAddress(); err != nil {
+		if at, err = a.busAddress(); err != nil {
 			return err
 		}
 	}
-	announcer := &announcer{options: daemon.BusOptions(address), service: f.service}
+	announcer := &announcer{options: daemon.BusOptions(at), service: f.service}
 	defer announcer.close()
 	s, err := sandbox.Start(ctx, sandbox.Options{
 		Blue: f.blue, Green: f.green, Switch: f.front, Control: f.control, Providers: f.providers, Rate: f.rate, Rand: rand.Reader,

@@ -29,8 +29,12 @@ func (l *storyLog) line(mark, text string) {
 }
 
 func (l *storyLog) say(what, format string, args ...any) {
-	l.line(l.style.Cyan(fmt.Sprintf("%-9s", what)), fmt.Sprintf(format, args...))
+	text := fit(l.live.w, fmt.Sprintf(format, args...), storyIndent)
+	l.line(l.style.Cyan(fmt.Sprintf("%-9s", what)), strings.Join(text, "\n"+strings.Repeat(" ", storyIndent)))
 }
+
+// storyIndent is where the text of a line begins.
+const storyIndent = 19
 
 // mostProblems is how many checks the story names that went wrong in one run.
 const mostProblems = 5
