@@ -14,7 +14,8 @@ import (
 // A Page is how a verdict is written for a person. The zero Page is plain text that is wrapped nowhere.
 type Page struct {
 	Style term.Style
-	Width int // columns at most; 0 wraps nothing
+	Width int  // columns at most; 0 wraps nothing
+	Dated bool // says when the run ended: for one of the past
 
 	// Source is the text of a suite's file as it may be shown, nil if it isn't at hand: failures then show their lines.
 	Source func(file string) []byte
@@ -74,7 +75,11 @@ func (p Page) Text(v plumbline.Verdict) string {
 	}
 	out.list("  ~ ", "flaky: ", flaky)
 	out.list("  ◔ ", "slow: ", slow)
-	fmt.Fprintln(&out, s.Dim("  "+counts(v.Counts)+took(v)+" · run "+v.Run))
+	ended := ""
+	if p.Dated {
+		ended = " · " + v.FinishedAt.UTC().Format(time.DateTime) + " UTC"
+	}
+	fmt.Fprintln(&out, s.Dim("  "+counts(v.Counts)+took(v)+ended+" · run "+v.Run))
 	return out.String()
 }
 
@@ -93,7 +98,11 @@ func Headline(v plumbline.Verdict, s term.Style) string {
 		parts = append(parts, s.Dim(string(v.Trigger)))
 	}
 	if v.Cause != "" && v.Cause != plumbline.CauseChecks {
-		parts = append(parts, s.Yellow(string(v.Cause))+": "+v.Reason)
+		reason, said := strings.CutPrefix(v.Reason, string(v.Cause))
+		if !said {
+			reason = ": " + v.Reason
+		}
+		parts = append(parts, s.Yellow(string(v.Cause))+reason)
 	}
 	return strings.Join(parts, "  ")
 }

@@ -81,6 +81,8 @@ func TestTerminalHeadlines(t *testing.T) {
 		"✓ PASS  manual":                                                     {Trigger: plumbline.TriggerManual, Outcome: plumbline.Pass},
 		"✗ FAIL  plum green 2  release  superseded: by 3":                    {Service: "plum", Color: plumbline.Green, Release: plumbline.Release{Version: "2"}, Trigger: plumbline.TriggerRelease, Outcome: plumbline.Fail, Cause: plumbline.CauseSuperseded, Reason: "by 3"},
 		"✗ FAIL  plum green 2  release  refused: the release wants a digest": {Service: "plum", Color: plumbline.Green, Release: plumbline.Release{Version: "2"}, Trigger: plumbline.TriggerRelease, Outcome: plumbline.Fail, Cause: plumbline.CauseRefused, Reason: "the release wants a digest"},
+		"✗ FAIL  release  superseded by the release of 3":                    {Trigger: plumbline.TriggerRelease, Outcome: plumbline.Fail, Cause: plumbline.CauseSuperseded, Reason: "superseded by the release of 3"},
+		"✗ FAIL  release  superseded: green is being changed":                {Trigger: plumbline.TriggerRelease, Outcome: plumbline.Fail, Cause: plumbline.CauseSuperseded, Reason: "superseded: green is being changed"},
 		"✗ FAIL": {}, // the zero Verdict says no
 	} {
 		if got := reporters.Headline(v, term.Plain); got != want {

@@ -36,7 +36,7 @@ func (a *app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return writeVerdict(a.Out, a.format, v, reporters.Page{Style: a.style(), Source: pinnedSource(ctx, b, v)})
+				return writeVerdict(a.Out, a.format, v, reporters.Page{Style: a.style(), Dated: true, Source: pinnedSource(ctx, b, v)})
 			})
 		},
 	}
