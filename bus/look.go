@@ -55,6 +55,9 @@ func (b *Bus) Daemons(ctx context.Context, within time.Duration) (n int, err err
 	if err != nil {
 		return 0, err
 	}
+	if b.mayNot(ctx, subject) {
+		return 0, errors.New(mayNotAsk)
+	}
 	inbox := b.conn.NewInbox()
 	answers, err := b.conn.SubscribeSync(inbox)
 	if err != nil {

@@ -40,13 +40,16 @@ func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
 	options.Name, options.Log = "plumbline command", slog.New(slog.DiscardHandler)
 	b, err := bus.Connect(bounded, options)
 	if err != nil {
-		return nil, unknownf("%w\n%s", err, a.unreached())
+		return nil, unknownf("%w\n%s", err, a.unreached(err))
 	}
 	return b, nil
 }
 
 // unreached is what to do about a bus that can't be reached: an embedded one is a daemon's.
-func (a *app) unreached() string {
+func (a *app) unreached(err error) string {
+	if errors.Is(err, nats.ErrAuthorization) {
+		return "bus.credentials names who asks: is it a user whom the servers know?"
+	}
 	if config, err := a.load(true); err == nil && !config.Bus.Embedded() {
 		return "is it up, and reached from this machine? bus.url names it"
 	}
@@ -62,6 +65,9 @@ func (a *app) look(ctx context.Context, do func(context.Context, *bus.Bus) error
 	defer b.Close()
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoAnswer)
 	defer cancel()
+	if b.ReadsNothing(ctx) {
+		return usagef("this user may not read what the bus keeps: bus.credentials names another role's")
+	}
 	return do(ctx, b)
 }
 

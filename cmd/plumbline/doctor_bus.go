@@ -47,8 +47,11 @@ func (d *doctor) bus(ctx context.Context) {
 	if !d.streams(ctx, b) {
 		return
 	}
-	d.clock(ctx, b)
 	d.daemons(ctx, b)
+	if b.ReadsNothing(ctx) {
+		return
+	}
+	d.clock(ctx, b)
 	d.services(ctx, b)
 	d.reporters(ctx, b)
 	d.letters(ctx, b)

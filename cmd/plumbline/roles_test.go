@@ -138,6 +138,16 @@ func TestRoles(t *testing.T) {
 	}
 	g.run(0, "auditor", "show", verdicts[0].Run)
 
+	// What a role may not ask is no fault of the daemons or of the bus.
+	if _, stderr := g.run(2, "release", "status"); !strings.Contains(stderr, "this user may not read what the bus keeps: bus.credentials names another role's") {
+		t.Errorf("a release's user who asks for the status is told\n%s", stderr)
+	}
+	for _, role := range []string{"auditor", "release"} {
+		if seen, _ := g.run(0, role, "doctor"); !strings.Contains(seen, "who answers for gates can't be told: this user may not ask") || !strings.Contains(seen, " 0 wrong") {
+			t.Errorf("the doctor sees with the eyes of %s\n%s", role, seen)
+		}
+	}
+
 	// What isn't a role's to say isn't taken from it.
 	g.run(0, "release", "switched", "plum", "--to", "blue")
 	g.run(0, "switch", "release", "plum", "blue", "--version", "4")
