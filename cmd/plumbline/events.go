@@ -26,7 +26,27 @@ type waiting struct {
 
 func (w *waiting) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&w.wait, "wait", false, "follow the run, and exit as its verdict: 0 pass, 1 fail, 5 superseded")
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 30*time.Minute, "`TIME` that --wait waits")
+	timeoutFlag(cmd, &w.timeout)
+}
+
+// timeoutFlag bounds --wait.
+func timeoutFlag(cmd *cobra.Command, d *time.Duration) {
+	*d = 30 * time.Minute
+	cmd.Flags().Var((*waitTime)(d), "timeout", "`TIME` that --wait waits")
+}
+
+// A waitTime is a flag that says how long something is waited for.
+type waitTime time.Duration
+
+func (p *waitTime) String() string { return time.Duration(*p).String() }
+func (p *waitTime) Type() string   { return "duration" }
+func (p *waitTime) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("want a duration")
+	}
+	*p = waitTime(d)
+	return nil
 }
 
 // idFlag lets an event be sent again that may have arrived.

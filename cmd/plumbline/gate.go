@@ -48,7 +48,7 @@ while it was waiting. Without --version the question is about whatever runs ther
 	flags.StringVar(&q.Event, "event", "", "`ID` of the release event that is meant")
 	flags.StringVar(&purpose, "purpose", "promote", "`WHAT` for: promote or rollback")
 	flags.BoolVar(&wait, "wait", false, "ask until it is decided")
-	flags.DurationVar(&timeout, "timeout", 30*time.Minute, "`TIME` that --wait waits")
+	timeoutFlag(cmd, &timeout)
 	a.formats(cmd, "pretty", "json")
 	return cmd
 }
