@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -231,6 +232,38 @@ func TestAcknowledgementToAConsumerThatIsGone(t *testing.T) {
 		}
 		if first, second := <-got, <-got; first == nil || second != nil {
 			t.Errorf("acknowledged with %v, then with %v; want an error, then none", first, second)
+		}
+	})
+}
+
+// Who reads nothing any more, though the bus is there, is known after a while.
+func TestEventsUnread(t *testing.T) {
+	bubble(t, func(t *testing.T, k *broker) {
+		b := k.connect()
+		defer b.Close()
+		stop := alongside(t, func(ctx context.Context) error {
+			return b.ConsumeStrays(ctx, 1, func(context.Context, *bus.Delivery) {})
+		})
+		time.Sleep(time.Minute)
+		if err := b.EventsUnread(0); err != nil {
+			t.Errorf("while all is well: %v", err)
+		}
+		js := must(jetstream.New(b.Conn()))(t)
+		if err := js.DeleteStream(t.Context(), "PLUMBLINE_EVENTS"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		if err := b.EventsUnread(5 * time.Second); err == nil || !strings.Contains(err.Error(), "the events can't be read for ") {
+			t.Errorf("without a stream: %v", err)
+		}
+		must(b.Ensure(t.Context()))(t)
+		time.Sleep(20 * time.Second)
+		if err := b.EventsUnread(0); err != nil {
+			t.Errorf("once it is there again: %v", err)
+		}
+		stop()
+		if err := b.EventsUnread(0); err != nil {
+			t.Errorf("of one that ended: %v", err)
 		}
 	})
 }

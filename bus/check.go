@@ -142,7 +142,7 @@ func (b *check) stream(ctx context.Context, want jetstream.StreamConfig) []Findi
 	}
 	if len(all) == 0 {
 		info := s.CachedInfo()
-		all = append(all, Finding{name, StateOK, fmt.Sprintf("%d messages, %s, replicas: %d", info.State.Msgs, bytesOf(info.State.Bytes), info.Config.Replicas)})
+		all = append(all, Finding{name, StateOK, fmt.Sprintf("messages: %d, %s, replicas: %d", info.State.Msgs, bytesOf(info.State.Bytes), info.Config.Replicas)})
 	}
 	return all
 }

@@ -61,6 +61,7 @@ type Bus struct {
 	closed  chan struct{}
 	handles sync.Map // of streams, by name
 	refused sync.Map // whether this user may make no consumer, by stream
+	unread  unread
 
 	mu      sync.Mutex
 	session chan struct{} // closed when the connection was lost and made again

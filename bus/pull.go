@@ -42,7 +42,7 @@ func (b *Bus) pull(ctx context.Context, r reader, slots int, handle func(jetstre
 		})
 		return nil
 	}
-	return b.keepUp(ctx, r.config.Durable, func() error {
+	read := func() error {
 		consumer, err := b.durable(ctx, r)
 		if err != nil {
 			return err
@@ -52,11 +52,18 @@ func (b *Bus) pull(ctx context.Context, r reader, slots int, handle func(jetstre
 			return err
 		}
 		defer giveBack(it)
+		b.unread.missed(r.config.Durable, nil)
 		for {
 			if err := next(it); err != nil {
 				return err
 			}
 		}
+	}
+	defer b.unread.missed(r.config.Durable, nil)
+	return b.keepUp(ctx, r.config.Durable, func() error {
+		err := read()
+		b.unread.missed(r.config.Durable, err)
+		return err
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/plumbline-dev/plumbline"
 )
 
@@ -76,5 +78,25 @@ func TestReadyNeedsTheBus(t *testing.T) {
 	server.Close()
 	until(t, "it isn't ready", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusServiceUnavailable })
 	serve(t, h.store, strings.TrimPrefix(server.URL(), "nats://"))
+	until(t, "it is ready again", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusOK })
+}
+
+// Nor is it where the bus has no events any more.
+func TestReadyNeedsTheEvents(t *testing.T) {
+	t.Parallel()
+	h, _ := apart(t)
+	b := h.client(t)
+	js, err := jetstream.New(b.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is ready", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusOK })
+	if err := js.DeleteStream(t.Context(), "PLUMBLINE_EVENTS"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it isn't ready", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusServiceUnavailable })
+	if _, err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	until(t, "it is ready again", func() bool { return h.status(t, http.MethodGet, "/readyz", "") == http.StatusOK })
 }

@@ -52,6 +52,9 @@ func (d *Daemon) ready() error {
 	if !d.bus.Conn().IsConnected() {
 		return errors.New("the bus is out of reach")
 	}
+	if err := d.bus.EventsUnread(gate.CutOffAfter); err != nil {
+		return err
+	}
 	return d.worker.Ready()
 }
 

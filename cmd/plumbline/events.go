@@ -171,12 +171,18 @@ func (a *app) send(ctx context.Context, service, color string, e plumbline.Event
 
 func (a *app) saySent(e plumbline.Event) error {
 	if a.format == "json" {
-		return writeJSON(a.Out, map[string]any{"run": e.Run, "event": plumbline.EventRef{ID: e.ID, Sequence: e.Sequence},
-			"service": e.Service, "color": e.Color})
+		sent := map[string]any{"event": plumbline.EventRef{ID: e.ID, Sequence: e.Sequence}, "service": e.Service, "color": e.Color}
+		if e.Kind != plumbline.EventDeploying { // which asks for no verdict
+			sent["run"] = e.Run
+		}
+		return writeJSON(a.Out, sent)
 	}
 	s := a.style()
-	_, err := fmt.Fprintf(a.Out, "%s %s %s  %s\n", s.Bold(string(e.Kind)), e.Service, e.Color,
-		s.Dim(fmt.Sprintf("run %s · event %s · sequence %d", e.Run, e.ID, e.Sequence)))
+	reference := fmt.Sprintf("event %s · sequence %d", e.ID, e.Sequence)
+	if e.Kind != plumbline.EventDeploying {
+		reference = fmt.Sprintf("run %s · %s", e.Run, reference)
+	}
+	_, err := fmt.Fprintf(a.Out, "%s %s %s  %s\n", s.Bold(string(e.Kind)), e.Service, e.Color, s.Dim(reference))
 	return err
 }
 
@@ -207,7 +213,7 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, e plumbline.Event, timeout
 	case errors.Is(context.Cause(waited), errWaited):
 		return &exit{exitTimeout, fmt.Errorf("no verdict within %s; the run goes on: plumbline show %s", timeout, e.Run)}
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return &exit{exitInterrupt, fmt.Errorf("interrupted; the run goes on: plumbline show %s", e.Run)}
 	}
 	return unanswered("the verdict of run "+e.Run, err)
 }
