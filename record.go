@@ -1,6 +1,7 @@
 package plumbline
 
 import (
+	"slices"
 	"time"
 )
 
@@ -124,6 +125,7 @@ type RunRef struct {
 	AcceptedAt time.Time  `json:"accepted_at"`
 	Suites     []SuiteRef `json:"suites,omitempty"`
 	Refused    string     `json:"refused,omitempty"` // why the verdict is a fail without a question asked
+	Starts     []string   `json:"starts,omitempty"`  // who began it, and when, where beginning it again isn't the same as once
 }
 
 // A VerdictRef is what the gate needs of a verdict.
@@ -209,6 +211,25 @@ func (r Record) Find(run string) (RunRef, bool) {
 		}
 	}
 	return RunRef{}, false
+}
+
+// Started notes that a run is begun, and says how often it was before. by is who begins it, with the time: the same one
+// counts once. Without such a run, or if it is noted already, nothing is changed.
+func (r Record) Started(run, by string) (next Record, before int, changed bool) {
+	for c, state := range r.Colors {
+		for i, p := range state.Pending {
+			if p.Run != run {
+				continue
+			}
+			if before = slices.Index(p.Starts, by); before >= 0 {
+				return r, before, false
+			}
+			next = r.Clone()
+			next.Colors[c].Pending[i].Starts = append(slices.Clip(p.Starts), by)
+			return next, len(p.Starts), true
+		}
+	}
+	return r, 0, false
 }
 
 // Heard takes an entry out of the outbox once the ledger has it, and says whether it was there.

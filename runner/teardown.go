@@ -61,6 +61,13 @@ func undoes(c plumbline.Check) bool { return c.Phase == plumbline.PhaseTeardown 
 // LeavesBehind says whether a run of the plan has something to take back.
 func LeavesBehind(plan plumbline.Plan) bool { return slices.ContainsFunc(plan.Checks, undoes) }
 
+// CountsStarts says whether a run of the plan that is begun again does more than one that is begun once.
+func CountsStarts(plan plumbline.Plan) bool {
+	return LeavesBehind(plan) || slices.ContainsFunc(plan.Checks, func(c plumbline.Check) bool {
+		return c.Effect == plumbline.EffectLasting && !c.Repeatable
+	})
+}
+
 // tearDown asks a check that takes back, behind all that it comes after, however they ended.
 func (s *session) tearDown(late context.Context, i int) plumbline.Result {
 	c := s.plan.Checks[i]

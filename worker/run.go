@@ -48,7 +48,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 		return plumbline.Verdict{}, err
 	}
 	plan = resolved
-	before, err := w.Begin(asking, plan)
+	before, err := w.begin(asking, plan)
 	if err != nil {
 		return plumbline.Verdict{}, err
 	}
@@ -72,13 +72,42 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	return verdict, err
 }
 
+// begin says how often the run was begun before. Results may be lost with a server that is killed, and starts among them:
+// where a second start does more than the first, the record knows, too.
+func (w *Worker) begin(ctx context.Context, plan plumbline.Plan) (before int, err error) {
+	before, err = w.Begin(ctx, plan)
+	if err != nil || !runner.CountsStarts(plan) {
+		return before, err
+	}
+	by, noted := fmt.Sprintf("%s %s", w.Name, plan.StartedAt.UTC().Format(time.RFC3339Nano)), 0
+	_, err = w.Records.Change(ctx, plan.Service, func(r plumbline.Record) (next plumbline.Record, changed bool) {
+		next, noted, changed = r.Started(plan.Run, by)
+		return next, changed
+	})
+	return max(before, noted), err
+}
+
+// begun is how often the run was begun.
+func (w *Worker) begun(ctx context.Context, plan plumbline.Plan) (int, error) {
+	counted, err := w.Begun(ctx, plan)
+	if err != nil {
+		return 0, err
+	}
+	record, _, err := w.Records.Load(ctx, plan.Service)
+	if err != nil && !w.Records.IsMissing(err) {
+		return 0, err
+	}
+	run, _ := record.Find(plan.Run)
+	return max(counted, len(run.Starts)), nil
+}
+
 // stillOurs says whether nobody else began the run since. Whoever did may have died, and left behind what only the next one
 // takes back who is given the event: it must not be settled here.
 func (w *Worker) stillOurs(ctx context.Context, plan plumbline.Plan, starts int) error {
 	if w.Begun == nil || !runner.LeavesBehind(plan) {
 		return nil
 	}
-	begun, err := w.Begun(ctx, plan)
+	begun, err := w.begun(ctx, plan)
 	if err == nil && begun > starts {
 		return errOvertaken
 	}

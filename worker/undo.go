@@ -48,7 +48,7 @@ func (w *Worker) takeBack(ctx context.Context, run plumbline.RunRef, plan plumbl
 	if err == nil && !runner.LeavesBehind(plan) {
 		return nil, ""
 	}
-	begun, uncounted := w.Begun(ctx, plan)
+	begun, uncounted := w.begun(ctx, plan)
 	switch err = errors.Join(err, uncounted); {
 	case uncounted == nil && begun == 0:
 		return nil, ""
