@@ -29,8 +29,12 @@ func (l *storyLog) line(mark, text string) {
 }
 
 func (l *storyLog) say(what, format string, args ...any) {
-	text := fit(l.live.w, fmt.Sprintf(format, args...), storyIndent)
-	l.line(l.style.Cyan(fmt.Sprintf("%-9s", what)), strings.Join(text, "\n"+strings.Repeat(" ", storyIndent)))
+	l.line(l.style.Cyan(fmt.Sprintf("%-9s", what)), l.wrapped(fmt.Sprintf(format, args...)))
+}
+
+// wrapped fits what has no colors of its own into the terminal.
+func (l *storyLog) wrapped(text string) string {
+	return strings.Join(fit(l.live.w, text, storyIndent), "\n"+strings.Repeat(" ", storyIndent))
 }
 
 // storyIndent is where the text of a line begins.
@@ -43,7 +47,7 @@ const mostProblems = 5
 func (l *storyLog) verdict(v plumbline.Verdict, took time.Duration) {
 	s, subject := l.style, fmt.Sprintf("%s %s  %s ", v.Color, l.style.Bold(v.Release.Version), v.Trigger)
 	if v.Cause == plumbline.CauseSuperseded {
-		l.line(s.Dim(fmt.Sprintf("%-9s", "– ended")), subject+s.Dim("· "+v.Reason))
+		l.line(s.Dim(fmt.Sprintf("%-9s", "– ended")), s.Dim(l.wrapped(fmt.Sprintf("%s %s  %s · %s", v.Color, v.Release.Version, v.Trigger, v.Reason))))
 		return
 	}
 	word := s.Bold(s.Red(fmt.Sprintf("%-9s", "✗ fail")))
