@@ -82,29 +82,6 @@ func TestReleasesThatFellOutAreSuperseded(t *testing.T) {
 	})
 }
 
-func TestForgottenRequestIsAboutWhatRanThen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		flood := []*delivery{h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2")}
-		for i := range 2 * plumbline.MaxPending {
-			flood = append(flood, h.event(plumbline.EventRequested, plumbline.Green, fmt.Sprint("m", i), ""))
-		}
-		newer := h.event(plumbline.EventDeployed, plumbline.Green, "e2", "3")
-		for _, d := range append(flood, newer) {
-			h.state.Handle(t.Context(), d.copy())
-		}
-		request := flood[1]
-		h.worker.Handle(t.Context(), request)
-		v, _ := h.verdict(request.event.Run)
-		if v.Deployment != flood[0].event.Sequence || v.Release.Version != "2" || v.Cause != plumbline.CauseSuperseded {
-			t.Errorf("a verdict about %s of %d: %s %q; want about 2 of %d, superseded", v.Release, v.Deployment, v.Cause, v.Reason, flood[0].event.Sequence)
-		}
-		if last := h.now().Colors[plumbline.Green].Last; last != nil {
-			t.Errorf("the verdict of release 3 is %s of event %d, and it was asked for by %d", last.Outcome, last.Sequence, newer.event.Sequence)
-		}
-	})
-}
-
 // The bus knows a message id for an hour. An event that is sent again after that is told to the ledger once all the same.
 func TestEventSentAgainIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -152,34 +152,6 @@ func TestWhoWasOvertakenSettlesNothing(t *testing.T) {
 	})
 }
 
-// A request was begun and cut off by a crash, and so many came after it that the record has forgotten it.
-func TestWhatAForgottenRequestLeftIsTakenBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		asked := undoing(h, 0, nil)
-		h.serve(h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2"))
-		was := len(*asked)
-		request := h.event(plumbline.EventRequested, plumbline.Green, "m", "")
-		h.state.Handle(t.Context(), request.copy())
-		h.started[request.event.Run] = 1
-		for i := range plumbline.MaxPending {
-			h.state.Handle(t.Context(), h.event(plumbline.EventRequested, plumbline.Green, fmt.Sprint("m", i), ""))
-		}
-		plan := h.worker.Plan
-		h.worker.Plan = func(ctx context.Context, run plumbline.RunRef) (plumbline.Plan, error) {
-			if len(run.Suites) == 0 {
-				return plumbline.Plan{}, nil
-			}
-			return plan(ctx, run)
-		}
-		h.worker.Handle(t.Context(), request.again())
-		v, _ := h.verdict(request.event.Run)
-		if got := (*asked)[was:]; !slices.Equal(got, []string{"undo (intent false)"}) || v.Cause != plumbline.CauseRefused || len(v.Checks) != 1 {
-			t.Errorf("asked %q, cause %q, %d checks; want what was left to be taken back, and %q", got, v.Cause, len(v.Checks), plumbline.CauseRefused)
-		}
-	})
-}
-
 // Whoever is given a message late finds the verdict that somebody else reached, and asks nothing.
 func TestALateFirstDeliveryAsksNothingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
