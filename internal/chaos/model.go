@@ -62,12 +62,13 @@ func (m *model) role(c plumbline.Color, at time.Time) plumbline.Role {
 
 // take applies a message of the event stream.
 func (m *model) take(from message) {
-	m.applied, m.at = from.sequence, from.at
+	m.at = from.at
 	e, err := bus.Decode(bus.DefaultPrefix, bus.Message{Subject: from.subject, Header: from.header, Data: from.data, Sequence: from.sequence, Time: from.at})
 	if err != nil {
-		m.letters[from.sequence] = true
+		m.letters[from.sequence] = true // which moves no record
 		return
 	}
+	m.applied = from.sequence
 	if hash, again := m.hashes[e.Run]; again {
 		m.letters[from.sequence] = hash != e.Hash
 		return

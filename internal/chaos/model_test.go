@@ -83,6 +83,15 @@ func TestModelOwesWhatTheContractSays(t *testing.T) {
 }
 
 // Whatever is wrong with a verdict is told.
+// What is no event moves no record, also where it is the last that came.
+func TestWhatIsNoEventIsNotApplied(t *testing.T) {
+	s := newTale().release("green", "1-good-0")
+	s.take(message{subject: "plumbline.event.apple", sequence: 2, data: []byte("none")})
+	if s.applied != 1 || !s.letters[2] {
+		t.Errorf("applied up to %d, letters %v", s.applied, s.letters)
+	}
+}
+
 func TestWrongVerdictsAreFound(t *testing.T) {
 	good := newTale().release("green", "1-good-0").debts[0]
 	bad := newTale().release("green", "1-bad-0").debts[0]
