@@ -13,7 +13,7 @@ import (
 )
 
 // run reaches a verdict. An error means that there is none yet: the run was interrupted or could not be begun.
-func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline.RunRef, settings Settings, redelivered bool) (plumbline.Verdict, error) {
+func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline.RunRef, settings Settings) (plumbline.Verdict, error) {
 	plan := plumbline.Plan{
 		Run: run.Run, Service: record.Service, Color: run.Color, Role: run.Role, Trigger: run.Trigger, Deployment: run.Deployment,
 		Release: run.Release, Change: run.Change, Event: run.Event, Suites: run.Suites, StartedAt: w.Now(),
@@ -52,7 +52,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	if err != nil {
 		return plumbline.Verdict{}, err
 	}
-	if before > 0 && !redelivered { // the message was long on its way: somebody else was given it, and may have ended the run
+	if before > 0 { // who began it may have ended it since it was looked for
 		if verdict, judged, err := w.Judged(asking, run.Service, run.Color, run.Run); judged || err != nil {
 			return verdict, err
 		}
@@ -80,10 +80,13 @@ func (w *Worker) begin(ctx context.Context, plan plumbline.Plan) (before int, er
 		return before, err
 	}
 	by, noted := fmt.Sprintf("%s %s", w.Name, plan.StartedAt.UTC().Format(time.RFC3339Nano)), 0
-	_, err = w.Records.Change(ctx, plan.Service, func(r plumbline.Record) (next plumbline.Record, changed bool) {
+	record, err := w.Records.Change(ctx, plan.Service, func(r plumbline.Record) (next plumbline.Record, changed bool) {
 		next, noted, changed = r.Started(plan.Run, by)
 		return next, changed
 	})
+	if _, pending := record.Find(plan.Run); !pending {
+		noted = 1 // somebody ended it in the meantime
+	}
 	return max(before, noted), err
 }
 

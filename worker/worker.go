@@ -193,7 +193,7 @@ func (w *Worker) verdict(ctx context.Context, record plumbline.Record, event plu
 			return plumbline.Verdict{}, errNotAsked
 		}
 	}
-	verdict, err := w.run(ctx, record, run, settings, redelivered)
+	verdict, err := w.run(ctx, record, run, settings)
 	if err != nil {
 		return plumbline.Verdict{}, err
 	}
