@@ -73,6 +73,17 @@ func TestUsedIDWithOtherDataIsADeadLetter(t *testing.T) {
 	s.wantRun("release", "idle", "smoke")
 }
 
+// A request and the announcement of a change have the same data: their type tells them apart.
+func TestUsedIDOfAnotherTypeIsADeadLetter(t *testing.T) {
+	s := tell(t)
+	s.deploy(green, "v2").says(passed())
+	s.send(plumbline.Event{Kind: plumbline.EventRequested, ID: "it", Color: green}).says(passed())
+	s.send(plumbline.Event{Kind: plumbline.EventDeploying, ID: "it", Color: green})
+	if !strings.Contains(s.moved.DeadLetter, "another type") {
+		t.Errorf("the move is %+v, want a dead letter", s.moved)
+	}
+}
+
 func TestUnfitEventsAreDeadLetters(t *testing.T) {
 	for name, e := range map[string]plumbline.Event{
 		"another service": {Service: "pear", Kind: plumbline.EventSwitched, Color: green},

@@ -1,12 +1,27 @@
 package plumbline
 
-import "fmt"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
 
 // Seen remembers an event, so that the same event again is recognized and a forged repetition is refused.
 type Seen struct {
 	Run      string `json:"run"`
-	Hash     string `json:"hash"`
+	Mark     string `json:"mark"` // Event.Mark
 	Sequence uint64 `json:"sequence"`
+}
+
+// Mark is what tells an event from another with the same id: 16 hex digits that depend on its kind and its data.
+func (e Event) Mark() string {
+	sum := sha256.Sum256([]byte(string(e.Kind) + "\x00" + e.Hash))
+	return hex.EncodeToString(sum[:8])
+}
+
+// UsedBefore says why an event with a used id can't be served, of which the stream holds the first at a sequence.
+func (e Event) UsedBefore(sequence uint64) string {
+	return fmt.Sprintf("event id %q was used before, with other data or another type (stream sequence %d): send it with a new id", e.ID, sequence)
 }
 
 // SeenRun is the event whose run this is, if it is remembered.
@@ -21,7 +36,7 @@ func (r Record) SeenRun(run string) (Seen, bool) {
 	return Seen{}, false
 }
 
-// Clash says why an event can't be served: its id came before, with other data, or it can't be about this service at
+// Clash says why an event can't be served: its id came before, with other data or another type, or it can't be about this service at
 // all, which decoders refuse before.
 func (r Record) Clash(e Event) string {
 	if e.Service != r.Service {
@@ -43,10 +58,10 @@ func (r Record) Clash(e Event) string {
 		return fmt.Sprintf("stream sequence %d comes after %d: the event stream was made anew, and the record of %s is of the old one (plumbline adopt %s --live COLOR --reason TEXT)",
 			e.Sequence, r.Applied, r.Service, r.Service)
 	}
-	if !again || seen.Hash == e.Hash {
+	if !again || seen.Mark == e.Mark() {
 		return ""
 	}
-	return fmt.Sprintf("event id %q was used before, with other data (stream sequence %d): send it with a new id", e.ID, seen.Sequence)
+	return e.UsedBefore(seen.Sequence)
 }
 
 // Ignore is the record after an event that has no effect.
@@ -62,7 +77,7 @@ func (r Record) Ignore(e Event) Record {
 }
 
 func (r *Record) remember(e Event) {
-	seen := Seen{Run: e.Run, Hash: e.Hash, Sequence: e.Sequence}
+	seen := Seen{Run: e.Run, Mark: e.Mark(), Sequence: e.Sequence}
 	r.Recent = append(r.Recent, seen)
 	r.Recent = r.Recent[max(0, len(r.Recent)-MaxRecent):]
 	if e.Kind == EventSwitched || e.Kind == EventDeploying {

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,18 @@ func TestPublishIsTheSameOnceAgain(t *testing.T) {
 	}
 	if unnamed := must(b.Publish(t.Context(), plumbline.Event{Kind: plumbline.EventRequested, Service: "plum", Color: plumbline.Blue}))(t); unnamed.ID == "" {
 		t.Error("no id was made")
+	}
+}
+
+// The message id is of the data alone: where a request has the id of the announcement of a change, the stream takes it for that.
+func TestPublishOfAUsedIDAndAnotherType(t *testing.T) {
+	b := ready(t)
+	e := plumbline.Event{Kind: plumbline.EventRequested, ID: "it", Service: "plum", Color: plumbline.Green}
+	must(b.Publish(t.Context(), e))(t)
+	e.Kind = plumbline.EventDeploying
+	var bad *bus.BadEvent
+	if sent, err := b.Publish(t.Context(), e); !errors.As(err, &bad) || !strings.Contains(err.Error(), `event id "it" was used before`) {
+		t.Errorf("%+v, %v", sent, err)
 	}
 }
 

@@ -202,10 +202,22 @@ func (b *Bus) Publish(ctx context.Context, e plumbline.Event) (plumbline.Event, 
 		return plumbline.Event{}, err
 	}
 	sent.Sequence = ack.Sequence
+	if ack.Duplicate && b.isOther(ctx, sent) {
+		return plumbline.Event{}, &BadEvent{errors.New(sent.UsedBefore(sent.Sequence))}
+	}
 	return sent, nil
 }
 
-// A BadEvent is the error of Publish about an event that would only be a dead letter. Nothing was sent.
+// isOther says whether the stream is known to hold another event where it says that it has this one: the message id is of the
+// data alone, which several types may share. Who may only publish isn't told, and doesn't wait for it.
+func (b *Bus) isOther(ctx context.Context, sent plumbline.Event) bool {
+	ctx, cancel := context.WithTimeout(ctx, tryFor)
+	defer cancel()
+	there, known, err := b.eventAt(ctx, sent.Sequence)
+	return err == nil && known && there.Run == sent.Run && there.Mark() != sent.Mark()
+}
+
+// A BadEvent is the error of Publish about an event that would only be a dead letter. The stream doesn't have it.
 type BadEvent struct{ Reason error }
 
 func (e *BadEvent) Error() string { return e.Reason.Error() }

@@ -124,10 +124,31 @@ func TestReplayOfAUsedID(t *testing.T) {
 	buried(t, b, "whatever", event(aRelease), event(strings.Replace(aRelease, `"version":"2"`, `"version":"3"`, 1)))
 	e := must(bus.Decode("plumbline", bus.Message{Subject: "plumbline.event.plum", Data: []byte(aRelease)}))(t)
 	record := plumbline.Begin("plum", plumbline.Policy{})
-	record.Recent, record.Applied = []plumbline.Seen{{Run: e.Run, Hash: e.Hash, Sequence: 1}}, 1
+	record.Recent, record.Applied = []plumbline.Seen{{Run: e.Run, Mark: e.Mark(), Sequence: 1}}, 1
 	must(b.CreateRecord(t.Context(), record))(t)
 	var bad *bus.BadEvent
 	if _, _, err := b.Replay(t.Context(), 2); !errors.As(err, &bad) || !strings.Contains(err.Error(), `event id "e1" was used before, with other data`) {
+		t.Errorf("other data: %v", err)
+	}
+	if sent, _, err := b.Replay(t.Context(), 1); err != nil || sent.Run != e.Run {
+		t.Errorf("the same data: %+v, %v", sent, err)
+	}
+}
+
+// A record remembers so many events. What was judged is known by its verdict, too, also where other data names the other color.
+func TestReplayOfAForgottenID(t *testing.T) {
+	b := ready(t)
+	other := strings.NewReplacer(`"version":"2"`, `"version":"3"`, `"color":"green"`, `"color":"blue"`).Replace(aRelease)
+	buried(t, b, "whatever", event(aRelease), event(other))
+	e := must(bus.Decode("plumbline", bus.Message{Subject: "plumbline.event.plum", Data: []byte(aRelease)}))(t)
+	v := verdict(1)
+	v.Run, v.Color, v.Event = e.Run, e.Color, plumbline.EventRef{ID: e.ID, Sequence: 1}
+	if _, _, err := b.PublishVerdict(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	must(b.CreateRecord(t.Context(), plumbline.Begin("plum", plumbline.Policy{})))(t)
+	var bad *bus.BadEvent
+	if _, _, err := b.Replay(t.Context(), 2); !errors.As(err, &bad) || !strings.Contains(err.Error(), `event id "e1" was used before`) {
 		t.Errorf("other data: %v", err)
 	}
 	if sent, _, err := b.Replay(t.Context(), 1); err != nil || sent.Run != e.Run {

@@ -54,7 +54,14 @@ func (b *Bus) refusal(ctx context.Context, e plumbline.Event) (string, error) {
 		return "", err
 	}
 	e.Sequence = record.Applied + 1
-	return record.Clash(e), nil
+	if reason := record.Clash(e); reason != "" {
+		return reason, nil
+	}
+	earlier, judged, err := b.Earlier(ctx, e)
+	if err == nil && judged && earlier.Mark() != e.Mark() {
+		return e.UsedBefore(earlier.Sequence), nil
+	}
+	return "", err
 }
 
 // original is the message that a dead letter was, without headers that would mean something to the server. A letter says

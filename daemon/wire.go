@@ -24,12 +24,9 @@ func (d *Daemon) newState() *worker.State {
 		Policy:  d.plans.known,
 		Dropped: d.plans.dropped,
 		Records: d.records(),
-		Judged: func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error) {
-			_, judged, err := d.bus.VerdictOf(ctx, service, color, run)
-			return judged, err
-		},
-		Say: d.bus.PublishEntry,
-		Log: d.log,
+		Judged:  d.bus.Earlier,
+		Say:     d.bus.PublishEntry,
+		Log:     d.log,
 	}
 }
 

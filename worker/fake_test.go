@@ -37,6 +37,18 @@ type house struct {
 	entries  map[string]plumbline.Entry
 	letters  []string
 	sequence uint64
+	stream   map[uint64]*delivery
+}
+
+// earlier is what the bus knows of an event whose run was judged.
+func (h *house) earlier(_ context.Context, e plumbline.Event) (plumbline.Event, bool, error) {
+	v, judged := h.verdict(e.Run)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if there := h.stream[v.Event.Sequence]; judged && there != nil && there.event.Run == e.Run {
+		e = there.event
+	}
+	return e, judged, nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -49,10 +61,7 @@ func newHouse(t *testing.T) *house {
 	h.state = &worker.State{
 		Policy:  func(service string) (plumbline.Policy, bool) { return h.rules(), service == "plum" },
 		Records: records, Say: h.say, Log: log,
-		Judged: func(_ context.Context, _ string, _ plumbline.Color, run string) (bool, error) {
-			_, judged := h.verdict(run)
-			return judged, nil
-		},
+		Judged: h.earlier,
 	}
 	h.worker = &worker.Worker{
 		Name: "w1", Tool: "plumbline test", AckWait: 30 * time.Second, Records: records, Say: h.say, Now: time.Now, Log: log,
@@ -191,7 +200,12 @@ func (h *house) event(kind plumbline.EventKind, color plumbline.Color, id, versi
 	e := plumbline.Event{Kind: kind, ID: id, Source: "/test", Service: "plum", Color: color, Sequence: h.sequence, At: time.Now(),
 		Release: plumbline.Release{Version: version}, Hash: fmt.Sprint(kind, color, version)}
 	e.Run = plumbline.RunID("plumbline.event.plum", e.Source, e.ID)
-	return &delivery{house: h, event: e, times: 1}
+	d := &delivery{house: h, event: e, times: 1}
+	if h.stream == nil {
+		h.stream = make(map[uint64]*delivery)
+	}
+	h.stream[h.sequence] = d
+	return d
 }
 
 // serve gives the event to the state handler and then to the worker, as the bus would.

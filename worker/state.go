@@ -4,7 +4,7 @@ package worker
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,8 +32,9 @@ const retryDelay = time.Second
 type State struct {
 	Policy  func(service string) (plumbline.Policy, bool)
 	Records Records
-	// Judged says whether a run has its verdict already. It is asked of events that a record doesn't remember.
-	Judged func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error)
+	// Judged says whether the run of an event has its verdict already, and which event that is about: the same one, or another
+	// with its id. It is asked of events that a record doesn't remember.
+	Judged func(context.Context, plumbline.Event) (earlier plumbline.Event, judged bool, err error)
 	Say    func(context.Context, plumbline.Entry) error // writes the ledger, the same entry once
 	Lost   func(service, reason string)                 // hears of dead letters
 	// Dropped says of a service that isn't configured whether it was, earlier in the life of this process. Nil: nobody knows.
@@ -109,10 +110,7 @@ func (s *State) handle(ctx context.Context, d Delivery) error {
 
 // conclude says what an event did to the record, or why it can't be served, and settles it.
 func (s *State) conclude(ctx context.Context, d Delivery, event plumbline.Event, record plumbline.Record, letter string) error {
-	switch {
-	case record.Applied < event.Sequence:
-		return errNotApplied
-	case letter != "":
+	if letter != "" {
 		return s.bury(ctx, d, letter)
 	}
 	failpoint.Reach(failpoint.RecordMoved)
@@ -131,22 +129,22 @@ func (s *State) conclude(ctx context.Context, d Delivery, event plumbline.Event,
 
 // apply moves the record by an event, or says why the event can't be served. Every step may be repeated.
 func (s *State) apply(ctx context.Context, event plumbline.Event, policy plumbline.Policy) (record plumbline.Record, letter string, err error) {
+	var unseen error
 	record, err = s.Records.Change(ctx, event.Service, func(r plumbline.Record) (plumbline.Record, bool) {
-		if letter = r.Clash(event); event.Sequence <= r.Applied {
-			return r, false
-		}
-		judged, err := s.judgedBefore(ctx, r, event)
+		var judged bool
+		judged, letter, unseen = s.judgedBefore(ctx, r, event)
 		switch {
-		case err != nil:
-			s.Log.Warn("could not look for an earlier verdict of this event", "service", event.Service, "error", err)
+		case unseen != nil, event.Sequence <= r.Applied:
 			return r, false
 		case judged:
 			return r.Ignore(event), true
 		}
 		move := r.Apply(event, policy)
-		letter = move.DeadLetter
 		return move.Record, move.Changed
 	})
+	if err == nil && unseen != nil {
+		err = fmt.Errorf("its earlier verdict could not be looked up: %w", unseen)
+	}
 	return record, letter, err
 }
 
@@ -157,15 +155,19 @@ func (s *State) begin(ctx context.Context, service string) error {
 	return s.Records.Ensure(ctx, plumbline.Begin(service, plumbline.Policy{}))
 }
 
-var errNotApplied = errors.New("its earlier verdict could not be looked up")
-
 // judgedBefore recognizes an event that came before and that the record doesn't remember: it had too many since, or it
-// was lost or started over. A run that was accepted again would wait for ever, for its verdict is another event's.
-func (s *State) judgedBefore(ctx context.Context, r plumbline.Record, e plumbline.Event) (bool, error) {
-	if _, recent := r.SeenRun(e.Run); recent {
-		return false, nil
+// was lost or started over. A run that was accepted again would wait for ever, for its verdict is another event's. letter
+// says why it can't be served, whether the record remembers it or not.
+func (s *State) judgedBefore(ctx context.Context, r plumbline.Record, e plumbline.Event) (judged bool, letter string, err error) {
+	letter = r.Clash(e)
+	if _, recent := r.SeenRun(e.Run); recent || letter != "" {
+		return false, letter, nil
 	}
-	return s.Judged(ctx, e.Service, e.Color, e.Run)
+	earlier, judged, err := s.Judged(ctx, e)
+	if err == nil && judged && earlier.Mark() != e.Mark() {
+		letter = e.UsedBefore(earlier.Sequence)
+	}
+	return judged, letter, err
 }
 
 func (s *State) bury(ctx context.Context, d Delivery, reason string) error {

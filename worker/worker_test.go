@@ -62,8 +62,14 @@ func TestForgottenDuplicateIsRecognized(t *testing.T) {
 			h.serve(h.event(plumbline.EventSwitched, plumbline.Blue, fmt.Sprint("noise", i), ""))
 		}
 		h.serve(h.event(plumbline.EventDeployed, plumbline.Green, "e1", "2"))
-		if got := h.now().Colors[plumbline.Green].Deployment; got != 1 || h.wrote != 1 {
-			t.Errorf("deployment %d after %d verdicts, want 1 after one", got, h.wrote)
+		if got := h.now().Colors[plumbline.Green].Deployment; got != 1 || h.wrote != 1 || len(h.letters) != 0 {
+			t.Errorf("deployment %d after %d verdicts, dead letters %q; want 1 after one", got, h.wrote, h.letters)
+		}
+		other := h.event(plumbline.EventDeployed, plumbline.Green, "e1", "6.6.6")
+		h.serve(other)
+		h.serve(other.again())
+		if got := h.now().Colors[plumbline.Green].Deployment; got != 1 || h.wrote != 1 || len(h.letters) == 0 || !strings.Contains(h.letters[0], "(stream sequence 1)") {
+			t.Errorf("deployment %d after %d verdicts, dead letters %q; want one letter of the forgotten id with other data", got, h.wrote, h.letters)
 		}
 	})
 }

@@ -50,7 +50,7 @@ func isVerdictOf(v plumbline.Verdict, e plumbline.Event) bool {
 func askedElsewhere(ctx context.Context, b *bus.Bus, e plumbline.Event) bool {
 	record, _, err := b.Record(ctx, e.Service)
 	if seen, known := record.SeenRun(e.Run); err == nil && known {
-		return seen.Hash == e.Hash
+		return seen.Mark == e.Mark()
 	}
 	v, judged, err := b.VerdictOf(ctx, e.Service, e.Color, e.Run)
 	return err == nil && judged && isVerdictOf(v, e)

@@ -58,9 +58,11 @@ func (p *process) say(ctx context.Context, e plumbline.Entry) error {
 func (p *process) newState() *worker.State {
 	return &worker.State{
 		Policy: p.policy, Records: p.records(), Say: p.say, Log: p.log,
-		Judged: func(ctx context.Context, service string, color plumbline.Color, run string) (bool, error) {
-			_, judged, err := p.judged(ctx, service, color, run)
-			return judged, err
+		Judged: func(ctx context.Context, e plumbline.Event) (plumbline.Event, bool, error) {
+			if _, _, err := p.judged(ctx, e.Service, e.Color, e.Run); err != nil {
+				return e, false, err
+			}
+			return p.bus.Earlier(ctx, e)
 		},
 	}
 }
