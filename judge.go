@@ -24,7 +24,7 @@ func Judge(plan Plan, results []Result, at time.Time) Verdict {
 		}
 		delete(answers, id) // one answer never serves two checks
 		r = settle(c, r)
-		v.Counts.add(r)
+		v.Counts.Add(r)
 		switch {
 		case r.Severity == Advisory:
 		case r.Outcome == Skipped && c.Skip != "": // skipped on purpose: neither a pass nor a failure
@@ -84,7 +84,7 @@ func Refuse(plan Plan, cause Cause, reason string, results []Result, at time.Tim
 	v.Cause, v.Reason = cause, reason
 	v.Checks = make([]Result, 0, len(results))
 	for _, r := range results {
-		v.Counts.add(r)
+		v.Counts.Add(r)
 		v.Checks = append(v.Checks, r.Brief())
 	}
 	return v
@@ -138,7 +138,8 @@ func oneLine(text string) string {
 	return text
 }
 
-func (c *Counts) add(r Result) {
+// Add counts a result.
+func (c *Counts) Add(r Result) {
 	switch r.Outcome {
 	case Passed:
 		c.Passed++
@@ -154,6 +155,9 @@ func (c *Counts) add(r Result) {
 	}
 	if r.Flaky {
 		c.Flaky++
+	}
+	if r.Waved {
+		c.Waved++
 	}
 }
 

@@ -98,6 +98,7 @@ type SuiteRef struct {
 	Digest   string    `json:"digest"`
 	Triggers []Trigger `json:"triggers,omitempty"`
 	Always   bool      `json:"always,omitempty"` // used as it is today, whatever was pinned
+	Counts   *Counts   `json:"counts,omitempty"` // of its checks, in a verdict that doesn't name them all
 }
 
 // Answers says whether the suite is asked at this trigger.

@@ -5,13 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"sort"
 
 	"github.com/plumbline-dev/plumbline"
 )
 
 // Fit folds a verdict until its JSON is no larger than limit bytes, and gives one that fits already as it is. The counts
 // always stay whole. Checks that passed at once go first, then what makes a failure long, then checks from the least
-// telling one on; PlanDigest then says which checks there were.
+// telling one on; PlanDigest then says which checks there were, and each suite has counts of its own.
 func Fit(v plumbline.Verdict, limit int) plumbline.Verdict {
 	if size(v) <= limit {
 		return v
@@ -19,6 +20,7 @@ func Fit(v plumbline.Verdict, limit int) plumbline.Verdict {
 	if v.PlanDigest == "" {
 		v.PlanDigest = planDigest(v.Checks)
 	}
+	v.Suites = counted(v)
 	v.Reason = clip(v.Reason, 4<<10)
 	v.Checks = slices.DeleteFunc(slices.Clone(v.Checks), func(r plumbline.Result) bool {
 		return r.Outcome == plumbline.Passed && !r.Flaky
@@ -30,10 +32,29 @@ func Fit(v plumbline.Verdict, limit int) plumbline.Verdict {
 		v.Checks[i] = short(r)
 	}
 	slices.SortStableFunc(v.Checks, func(a, b plumbline.Result) int { return weight(b) - weight(a) })
-	for size(v) > limit && len(v.Checks) > 0 {
-		v.Checks = v.Checks[:len(v.Checks)*3/4]
-	}
+	most := v.Checks
+	fits := sort.Search(len(most), func(n int) bool {
+		v.Checks = most[:n+1]
+		return size(v) > limit
+	})
+	v.Checks = most[:fits]
 	return v
+}
+
+// counted are the suites of a verdict, each with the counts of its checks.
+func counted(v plumbline.Verdict) []plumbline.SuiteRef {
+	counts := make(map[string]*plumbline.Counts, len(v.Suites))
+	suites := slices.Clone(v.Suites)
+	for i, s := range suites {
+		counts[s.Name] = new(plumbline.Counts)
+		suites[i].Counts = counts[s.Name]
+	}
+	for _, c := range v.Checks {
+		if of := counts[c.Suite]; of != nil {
+			of.Add(c)
+		}
+	}
+	return suites
 }
 
 // short leaves of a check what fits on a line.

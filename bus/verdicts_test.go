@@ -219,7 +219,7 @@ func TestFit(t *testing.T) {
 		return r
 	}
 	v := verdict(1)
-	v.Outcome, v.Counts = plumbline.Fail, plumbline.Counts{Passed: 1800, Failed: 1200}
+	v.Outcome, v.Counts, v.Suites = plumbline.Fail, plumbline.Counts{}, []plumbline.SuiteRef{{Name: "s"}, {Name: "t"}}
 	for i := range 3000 {
 		outcome, severity := plumbline.Passed, plumbline.Critical
 		if i%5 < 2 {
@@ -228,7 +228,12 @@ func TestFit(t *testing.T) {
 				severity = plumbline.Advisory
 			}
 		}
-		v.Checks = append(v.Checks, check(i, outcome, severity))
+		r := check(i, outcome, severity)
+		if i == 1 {
+			r.Suite = "t"
+		}
+		v.Checks = append(v.Checks, r)
+		v.Counts.Add(r)
 	}
 	before, _ := json.Marshal(v)
 	for _, limit := range []int{len(before), 1500 << 10, 512 << 10, 64 << 10, 2 << 10} {
@@ -245,6 +250,12 @@ func TestFit(t *testing.T) {
 		}
 		if limit <= 512<<10 && len(got.Checks) > 0 && got.Checks[0].Severity != plumbline.Critical {
 			t.Errorf("limit %d: begins with %+v", limit, got.Checks[0])
+		}
+		if left := limit - len(body); got.PlanDigest != "" && len(got.Checks) < 1200 && left > 1<<10 {
+			t.Errorf("limit %d: %d bytes are left, and only %d checks named", limit, left, len(got.Checks))
+		}
+		if s, of := got.Suites, got.Suites[1].Counts; (of != nil) != (got.PlanDigest != "") || of != nil && (*of != plumbline.Counts{Failed: 1, AdvisoryFailed: 1} || s[0].Counts.Total() != 2999) {
+			t.Errorf("limit %d: suites %+v", limit, s)
 		}
 	}
 	if after, _ := json.Marshal(v); string(after) != string(before) {
