@@ -41,6 +41,27 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// No release event pinned what an adopted color is asked as a standby: it is what was configured when traffic left it.
+func TestAdoptedColorIsAskedWhatWasConfigured(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	smoke := func(digest string) plumbline.Policy {
+		return plumbline.Policy{Retain: time.Hour, ValidFor: time.Hour,
+			Suites: []plumbline.SuiteRef{{Name: "smoke", Digest: digest, Triggers: plumbline.SuiteTriggers()}}}
+	}
+	r, _, err := plumbline.Begin("plum", smoke("1")).Adopt(plumbline.Blue, "1", "the bus was lost", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := func(kind plumbline.EventKind, color plumbline.Color, sequence uint64) plumbline.Event {
+		return plumbline.Event{Kind: kind, Service: "plum", Color: color, Run: string(kind) + string(color), Sequence: sequence, At: at, Release: plumbline.Release{Version: "2"}}
+	}
+	r = r.Apply(event(plumbline.EventDeployed, plumbline.Green, 1), smoke("1")).Record
+	r = r.Apply(event(plumbline.EventSwitched, plumbline.Green, 2), smoke("2")).Record
+	if run := r.Apply(event(plumbline.EventSlot, plumbline.Blue, 3), smoke("3")).Run; run == nil || run.Suites[0].Digest != "2" {
+		t.Errorf("the standby is asked %+v, want suite 2", run)
+	}
+}
+
 // The event stream was lost and the record wasn't: whoever adopts it starts over, and what comes next is served.
 func TestAdoptOverANewStream(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -11,8 +11,8 @@ type Attribution string
 
 // The attributions.
 const (
-	AttributedRelease Attribution = "release" // the live color passes the same check
-	AttributedShared  Attribution = "shared"  // the live color fails it too, asked independently
+	AttributedRelease Attribution = "release" // the other color passes the same check
+	AttributedShared  Attribution = "shared"  // the other color fails it too, asked independently
 	AttributedUnknown Attribution = "unknown"
 )
 
@@ -78,6 +78,14 @@ type Control struct {
 	Class     Class   `json:"class,omitempty"`
 	Reason    string  `json:"reason,omitempty"`
 	Unreached bool    `json:"unreached,omitempty"` // nobody was there to answer
+}
+
+// Beside is who is asked the same when a check of the run fails.
+func (v Verdict) Beside() string {
+	if v.Role == RoleLive {
+		return "the standby"
+	}
+	return "the live color"
 }
 
 // Attribute says whose fault a failure is, given what the control said. Independent means that the control was asked at

@@ -181,7 +181,7 @@ func (d *decision) rollback() {
 	if d.Role != RoleStandby {
 		reason := fmt.Sprintf("%s is no standby: no rollback window is open", d.Color)
 		if d.state.Overwrote != "" {
-			reason = fmt.Sprintf("%s was overwritten by %s: there is no rollback", d.state.Overwrote, d.Release)
+			reason = fmt.Sprintf("%s was overwritten by %s: there is no rollback", d.state.Overwrote, d.state.Overwriter)
 		}
 		d.close(BecauseNotStandby, "%s", reason)
 		return
@@ -251,8 +251,11 @@ func (d *decision) lastOutcome() string {
 	switch {
 	case last == nil:
 		return VerdictPending
-	case last.Outcome == Pass:
-		return Pass
+	case last.Outcome != Pass:
+		return Fail
+	case !d.isFresh(last):
+		return VerdictExpired
 	}
-	return Fail
+	d.Fresh = true
+	return Pass
 }

@@ -166,6 +166,20 @@ func TestAPassAboutSomethingElseOpensNothing(t *testing.T) {
 	}
 }
 
+func TestLiveColorSaysHowOldItsPassIs(t *testing.T) {
+	s := promoted(t)
+	s.validate(green).says(passed())
+	if doc := s.gate(green); doc.Verdict != plumbline.Pass || !doc.Fresh {
+		t.Errorf("verdict %s, fresh %t", doc.Verdict, doc.Fresh)
+	}
+	s.wait(24 * time.Hour)
+	doc := s.gate(green)
+	s.wantGate(doc, open, plumbline.BecauseAlreadyLive)
+	if doc.Verdict != plumbline.VerdictExpired || doc.Fresh {
+		t.Errorf("a day later: verdict %s, fresh %t", doc.Verdict, doc.Fresh)
+	}
+}
+
 func TestLiveColorIsOpen(t *testing.T) {
 	s := promoted(t)
 	s.wantGate(s.gate(green), open, plumbline.BecauseAlreadyLive)

@@ -38,6 +38,7 @@ type Entry struct {
 	Release  Release   `json:"release,omitzero"`
 	Outcome  string    `json:"outcome,omitempty"`
 	By       string    `json:"by,omitempty"`
+	Reason   string    `json:"reason,omitempty"` // why traffic moved, as its event says: a SwitchReason
 	Gap      bool      `json:"gap,omitempty"`    // traffic moved under a gate that wasn't open
 	Letter   uint64    `json:"letter,omitempty"` // the dead letter that was dropped, by its number
 	Reload   *Reload   `json:"reload,omitempty"`

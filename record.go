@@ -72,13 +72,14 @@ type ColorState struct {
 	Change     Change               `json:"change,omitzero"`
 	DeployedAt time.Time            `json:"deployed_at,omitzero"`
 	Deploying  bool                 `json:"deploying,omitempty"`
-	Overwrote  string               `json:"overwrote,omitempty"` // the version that a rollback would have needed
-	Suites     []SuiteRef           `json:"suites,omitempty"`    // pinned at the deployment
-	Pending    []RunRef             `json:"pending,omitempty"`   // accepted and not decided
-	Forgot     uint64               `json:"forgot,omitempty"`    // stream sequence of the newest run that Pending had no room for
-	Last       *VerdictRef          `json:"last,omitempty"`      // the newest verdict about this deployment in this role
-	Former     []PastRelease        `json:"former,omitempty"`    // oldest first
-	Refused    *PastRelease         `json:"refused,omitempty"`   // the last release that came while the color was live
+	Overwrote  string               `json:"overwrote,omitempty"`  // the version that a rollback would have needed
+	Overwriter string               `json:"overwriter,omitempty"` // the version by which it is gone
+	Suites     []SuiteRef           `json:"suites,omitempty"`     // pinned at the deployment
+	Pending    []RunRef             `json:"pending,omitempty"`    // accepted and not decided
+	Forgot     uint64               `json:"forgot,omitempty"`     // stream sequence of the newest run that Pending had no room for
+	Last       *VerdictRef          `json:"last,omitempty"`       // the newest verdict about this deployment in this role
+	Former     []PastRelease        `json:"former,omitempty"`     // oldest first
+	Refused    *PastRelease         `json:"refused,omitempty"`    // the last release that came while the color was live
 	Progress   map[string]RunStatus `json:"-"`
 }
 

@@ -121,7 +121,7 @@ func (m *mover) deployed() {
 		state.Former = state.Former[max(0, len(state.Former)-MaxFormer):]
 	}
 	if role == RoleStandby {
-		state.Overwrote = state.Release.Version
+		state.Overwrote, state.Overwriter = state.Release.Version, e.Release.Version
 		m.Window, m.Ended, role = time.Time{}, time.Time{}, RoleIdle
 		text += fmt.Sprintf("; the standby %s was overwritten by %s: there is no rollback", state.Overwrote, e.Release)
 	}
@@ -176,10 +176,14 @@ func (m *mover) switched() {
 		text += fmt.Sprintf("; %s is standby until %s", old, m.Window.UTC().Format(time.RFC3339))
 	}
 	state := m.Colors[e.Color]
-	state.Overwrote = "" // a change that goes on there is still going on: traffic doesn't end it
+	state.Overwrote, state.Overwriter = "", "" // a change that goes on there is still going on: traffic doesn't end it
 	m.Colors[e.Color] = state
+	if left := m.Colors[old]; len(left.Suites) == 0 { // no release event brought it there
+		left.Suites = m.policy.Suites
+		m.Colors[old] = left
+	}
 	entry := m.entry(EntrySwitch, "%s", text)
-	entry.Release = state.Release
+	entry.Release, entry.Reason = state.Release, e.Reason
 	if gate.Gate != GateOpen {
 		entry.Gap = true
 		entry.Text += "; the gate was " + string(gate.Gate) + ": " + gate.Reason

@@ -154,6 +154,10 @@ func TestReleaseToTheStandbyOverwritesIt(t *testing.T) {
 	if !s.record.Window.IsZero() {
 		t.Errorf("the window ends %s, want none", s.record.Window)
 	}
+	s.deploy(blue, "2026.11.4")
+	if doc := s.rollback(blue); !strings.Contains(doc.Reason, "overwritten by 2026.11.3") {
+		t.Errorf("after another release: %s", doc.Reason)
+	}
 }
 
 func TestReleaseToTheLiveColorMovesNothing(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 // no message with more than 64 KiB of headers.
 const (
 	maxDeadLetter = 900 << 10
-	maxHeaders    = 48 << 10
+	maxHeaders    = 56 << 10
 	maxReason     = 1 << 10
 	headSize      = 512
 )
@@ -77,14 +77,17 @@ func copyHeaders(to, from nats.Header) (cut bool) {
 	size := 0
 	for _, name := range names {
 		for _, value := range from[name] {
-			if size += len(HeaderOriginal) + len(name) + len(value) + 4; size > maxHeaders {
-				return true
+			more := len(HeaderOriginal) + len(name) + len(value) + len(": \r\n")
+			if size+more > maxHeaders {
+				cut = true
+				continue
 			}
+			size += more
 			renamed := HeaderOriginal + name
 			to[renamed] = append(to[renamed], value)
 		}
 	}
-	return false
+	return cut
 }
 
 // oneLine makes a text fit for a header.

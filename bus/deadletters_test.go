@@ -24,7 +24,7 @@ func TestDeadLetters(t *testing.T) {
 		{Subject: "plumbline.event.plum", Data: []byte("release plum!"), Header: nats.Header{
 			"Content-Type": {"text/plain"}, "Nats-Expected-Stream": {"PLUMBLINE_EVENTS"}, "X-Two": {"a", "b"}}},
 		{Subject: "plumbline.event.a.b", Data: noise[:bus.MaxEvent+1]},
-		{Subject: "plumbline.event.plum", Data: noise, Header: nats.Header{"Big": {strings.Repeat("h", 20<<10)}, "Other": {"o"}}},
+		{Subject: "plumbline.event.plum", Data: noise[:950<<10], Header: nats.Header{"Big": {strings.Repeat("h", 20<<10)}, "Other": {"o"}, "Bigger": {strings.Repeat("h", 40<<10)}}},
 	}
 	js := must(jetstream.New(b.Conn()))(t)
 	for _, m := range messages {
@@ -68,10 +68,10 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("large: %+v", large)
 	}
 	raw := must(must(js.Stream(t.Context(), "PLUMBLINE_DEADLETTER"))(t).GetLastMsgForSubject(t.Context(), "plumbline.deadletter.plum"))(t)
-	if n := len(raw.Data); n > 900<<10 || n < 850<<10 || raw.Header.Get(bus.HeaderTruncated) != "body" {
+	if n := len(raw.Data); n > 900<<10 || n < 850<<10 || raw.Header.Get(bus.HeaderTruncated) != "headers, body" {
 		t.Errorf("huge: %d bytes, truncated %q", n, raw.Header.Get(bus.HeaderTruncated))
 	}
-	if huge.SHA256 == "" || huge.Headers["Other"] == nil || raw.Header.Get("Other") != "" {
+	if huge.SHA256 == "" || huge.Headers["Other"] == nil || len(huge.Headers["Big"]) != 1 || huge.Headers["Bigger"] != nil || raw.Header.Get("Other") != "" {
 		t.Errorf("huge: headers %v", huge.Headers)
 	}
 	if one := must(b.DeadLetters(t.Context(), 1))(t); len(one) != 1 || one[0].Sequence != 3 {

@@ -76,8 +76,8 @@ func Decode(prefix string, m Message) (plumbline.Event, error) {
 	}
 	e.ID, e.Source = ce.id, ce.source
 	subject := m.Subject
-	if to.publisher != "" {
-		subject = n.event(to.service) // whoever publishes it, the same event is the same run
+	if to.publisher == publisherRelease {
+		subject = n.event(to.service) // the run is the one that its sender knows
 	}
 	e.Run = plumbline.RunID(subject, ce.source, ce.id)
 	e.Hash = hash16(ce.data)
@@ -202,19 +202,32 @@ func (b *Bus) Publish(ctx context.Context, e plumbline.Event) (plumbline.Event, 
 		return plumbline.Event{}, err
 	}
 	sent.Sequence = ack.Sequence
-	if ack.Duplicate && b.isOther(ctx, sent) {
+	if !ack.Duplicate {
+		return sent, nil
+	}
+	there, same := b.standsFor(ctx, sent)
+	switch {
+	case same:
+		return sent, nil
+	case there:
 		return plumbline.Event{}, &BadEvent{errors.New(sent.UsedBefore(sent.Sequence))}
 	}
+	if ack, err = b.persist(ctx, m, sent.Run+"."+sent.Hash+"."+uuid.NewString()); err != nil {
+		return plumbline.Event{}, err
+	}
+	sent.Sequence = ack.Sequence
 	return sent, nil
 }
 
-// isOther says whether the stream is known to hold another event where it says that it has this one: the message id is of the
-// data alone, which several types may share. Who may only publish isn't told, and doesn't wait for it.
-func (b *Bus) isOther(ctx context.Context, sent plumbline.Event) bool {
+// standsFor says whether the message that the stream has for a duplicate of an event is about its run, and whether it is the
+// same event. Message ids can be foretold, and whoever may publish something may have taken this one; and it is of the data
+// alone, which several types may share. Who may not read isn't told: the same event twice does no harm.
+func (b *Bus) standsFor(ctx context.Context, sent plumbline.Event) (there, same bool) {
 	ctx, cancel := context.WithTimeout(ctx, tryFor)
 	defer cancel()
-	there, known, err := b.eventAt(ctx, sent.Sequence)
-	return err == nil && known && there.Run == sent.Run && there.Mark() != sent.Mark()
+	e, known, err := b.eventAt(ctx, sent.Sequence)
+	there = err == nil && known && e.Run == sent.Run
+	return there, there && e.Mark() == sent.Mark()
 }
 
 // A BadEvent is the error of Publish about an event that would only be a dead letter. The stream doesn't have it.

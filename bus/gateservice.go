@@ -76,6 +76,9 @@ func (b *Bus) ServeGate(ctx context.Context, answer func(ctx context.Context, se
 }
 
 func (b *Bus) answerGate(ctx context.Context, r micro.Request, answer func(context.Context, string, string, []byte) ([]byte, error)) {
+	if r.Reply() == "" {
+		return // nobody wants to know
+	}
 	if strings.HasPrefix(r.Reply(), "$") {
 		b.log.Warn("a gate question wants its answer where no answer belongs", "subject", r.Subject(), "reply", clip(r.Reply(), 256))
 		return // such as $JS.ACK.…, which comes through from other accounts by a leaf node: an answer would acknowledge a message

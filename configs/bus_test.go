@@ -37,7 +37,7 @@ func TestABusOfManyServers(t *testing.T) {
 	c := load(t, s)
 	in := func(name string) string { return filepath.Join(filepath.Dir(s.File), name) }
 	want := configs.Bus{URL: "tls://one:4222,tls://two:4222", Credentials: in("validator.creds"), InboxPrefix: "_INBOX_validator", Replicas: 3,
-		Prefix: "plumbline", TLS: configs.TLS{Authorities: in("certificate.pem"), Certificate: in("certificate.pem"), Key: in("key.pem")}}
+		Prefix: "plumbline", Keep: configs.DefaultKeep, TLS: configs.TLS{Authorities: in("certificate.pem"), Certificate: in("certificate.pem"), Key: in("key.pem")}}
 	if diff := cmp.Diff(want, c.Bus); diff != "" {
 		t.Error(diff)
 	}

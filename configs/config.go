@@ -41,6 +41,9 @@ type Bus struct {
 	Prefix      string `yaml:"prefix"`       // of subjects, streams and buckets; default plumbline
 	Store       string `yaml:"store"`        // directory of the embedded server
 	Listen      string `yaml:"listen"`       // loopback host:port of the embedded server; default 127.0.0.1:4222, "" for none
+
+	// Keep is how long verdicts, ledger and suites are kept, at least; default 9600h, 400 days. Streams that keep more are left so.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // Embedded says whether the daemon runs its own server.
@@ -192,6 +195,7 @@ const (
 	DefaultListen      = "127.0.0.1:8080"
 	DefaultBusListen   = "127.0.0.1:4222"
 	DefaultPrefix      = "plumbline"
+	DefaultKeep        = 400 * 24 * time.Hour
 	DefaultDeadline    = 30 * time.Minute
 	DefaultRetain      = 72 * time.Hour
 	DefaultValidFor    = 30 * time.Minute

@@ -124,6 +124,7 @@ func TestRefuses(t *testing.T) {
 		{"bus with a secret", change("{store: data}", "{url: nats://u:hunter22@h:4222}"), nil, "p.yaml:1:12: a URL with a secret in it (use credentials: FILE)"},
 		{"bus over http", change("{store: data}", "{url: http://h}"), nil, "no URL of a bus"},
 		{"bus with a bad prefix", change("{store: data}", "{store: data, prefix: A.B}"), nil, `"A.B" is no name`},
+		{"verdicts that are kept too short", change("{store: data}", "{store: data, keep: 24h}"), nil, `p.yaml:1:26: 24h0m0s, want at least 720h0m0s: events are kept as long`},
 		{"bus with a wildcard for answers", change("{store: data}", "{url: nats://h, inbox_prefix: a.*}"), nil, `p.yaml:1:36: "a.*" is no prefix of subjects, want one such as _INBOX_validator`},
 		{"bus of two replicas", change("{store: data}", "{url: nats://h, replicas: 2}"), nil, "p.yaml:1:32: 2, want 1, 3 or 5: an even number outlives no more failures"},
 		{"replicas of an embedded bus", change("{store: data}", "{store: data, replicas: 3}"), nil, "p.yaml:1:30: replicas without url: the embedded bus takes none"},

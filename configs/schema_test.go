@@ -61,7 +61,7 @@ func asJSON(n *yaml.Node) any {
 
 // whole is a configuration with everything that the shipped ones don't use.
 const whole = `
-bus: {url: "nats://nats.internal:4222", credentials: /run/secrets/nats.creds, prefix: plumbline, inbox_prefix: _INBOX_validator, replicas: 3,
+bus: {url: "nats://nats.internal:4222", credentials: /run/secrets/nats.creds, prefix: plumbline, inbox_prefix: _INBOX_validator, replicas: 3, keep: 9600h,
   tls: {authorities: ca.pem, certificate: client.pem, key: client.key}}
 services:
   plum:

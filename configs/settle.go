@@ -30,6 +30,7 @@ const ShippedPrefix = "shipped:"
 func (l *loader) defaults() {
 	c := l.config
 	c.Bus.Prefix = cmp.Or(c.Bus.Prefix, DefaultPrefix)
+	setDefault(l, &c.Bus.Keep, DefaultKeep, "bus", "keep")
 	c.Listen = cmp.Or(c.Listen, DefaultListen)
 	c.Log = Log{Level: cmp.Or(c.Log.Level, "info"), Format: cmp.Or(c.Log.Format, "auto")}
 	if c.Bus.Embedded() {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plumbline-dev/plumbline"
 )
@@ -13,9 +14,15 @@ import (
 // inboxPrefix has no wildcards: answers would go astray.
 var inboxPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
+// leastKeep is as long as events are kept: a verdict says which of them was judged.
+const leastKeep = 30 * 24 * time.Hour
+
 func (l *loader) bus(b Bus) {
 	if err := plumbline.CheckName(b.Prefix); err != nil {
 		l.problem(l.at("bus", "prefix"), "%s", err)
+	}
+	if b.Keep < leastKeep {
+		l.problem(l.at("bus", "keep"), "%s, want at least %s: events are kept as long", b.Keep, leastKeep)
 	}
 	if b.Embedded() {
 		l.embeddedBus(b)

@@ -10,7 +10,8 @@ import (
 
 // BusOptions are what the settings say of a bus: where it is, and who asks it.
 func BusOptions(b configs.Bus) bus.Options {
-	return bus.Options{URL: b.URL, Credentials: b.Credentials, TLS: bus.TLS(b.TLS), InboxPrefix: b.InboxPrefix, Replicas: b.Replicas, Prefix: b.Prefix}
+	return bus.Options{URL: b.URL, Credentials: b.Credentials, TLS: bus.TLS(b.TLS), InboxPrefix: b.InboxPrefix, Replicas: b.Replicas, Prefix: b.Prefix,
+		VerdictAge: b.Keep}
 }
 
 // Readers are whose places in the streams the daemons of these settings need.

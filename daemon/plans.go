@@ -72,11 +72,12 @@ func (p *plans) policy(service string) plumbline.Policy {
 func (p *plans) services() []string { return p.now().services() }
 
 func (p *plans) settings(service string) (worker.Settings, bool) {
-	s := p.now().config.Services[service]
+	config := p.now().config
+	s := config.Services[service]
 	if s == nil {
 		return worker.Settings{}, false
 	}
-	return worker.Settings{Deadline: s.Deadline, ValidFor: s.Gate.ValidFor}, true
+	return worker.Settings{Deadline: s.Deadline, ValidFor: s.Gate.ValidFor, ConfigDigest: config.Digest()}, true
 }
 
 // resolve turns the suites that a run pinned into checks against the color it is about.

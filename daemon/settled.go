@@ -19,6 +19,7 @@ func settled(was, is *configs.Config) error {
 		{"bus.tls", was.Bus.TLS, is.Bus.TLS},
 		{"bus.inbox_prefix", was.Bus.InboxPrefix, is.Bus.InboxPrefix},
 		{"bus.replicas", was.Bus.Replicas, is.Bus.Replicas},
+		{"bus.keep", was.Bus.Keep, is.Bus.Keep},
 		{"bus.prefix", was.Bus.Prefix, is.Bus.Prefix},
 		{"bus.store", was.Bus.Store, is.Bus.Store},
 		{"bus.listen", was.Bus.Listen, is.Bus.Listen},

@@ -20,6 +20,9 @@ const askToken = "token" // where Flagger, which can't set headers, carries it
 // 202 would pass as well, and the text of 429 and 5xx is thrown away, so that all that is no yes is 403.
 func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) {
 	asked, status, err := g.fromFlagger(w, r)
+	if err == nil && asked.Version == "" {
+		status, err = http.StatusForbidden, errNoVersion
+	}
 	if err != nil {
 		writeText(w, status, err.Error())
 		return
@@ -57,17 +60,19 @@ func (g *Gate) serveRollback(w http.ResponseWriter, r *http.Request) {
 }
 
 // rollbackAdvised says whether this very deployment is known to be bad: an explicit fail by its own checks. Not knowing
-// is no reason to roll back.
+// is no reason to roll back, and neither is a fail that may be about another release than the one that isn't named.
 func rollbackAdvised(doc plumbline.Gate, state plumbline.ColorState, asked plumbline.Asked) (bool, string) {
-	last := state.Last
+	last, advised := state.Last, doc.Advice == plumbline.AdviceRollback
 	switch {
-	case asked.Version != state.Release.Version,
+	case asked.Version == "" && !advised:
+		return false, errNoVersion.Error()
+	case asked.Version != "" && asked.Version != state.Release.Version,
 		asked.Digest != "" && asked.Digest != state.Release.Digest,
 		asked.Event != "" && asked.Event != state.Event:
 		return false, fmt.Sprintf("%s runs %s, and %s was asked about", doc.Color, state.Release, asked.Version)
 	case last == nil, last.Deployment != state.Deployment, last.Release != state.Release:
 		return false, "there is no verdict about this deployment"
-	case doc.Advice == plumbline.AdviceRollback:
+	case advised:
 		return true, last.Reason
 	case last.Outcome == plumbline.Pass:
 		return false, "the last verdict is a pass"
@@ -116,11 +121,10 @@ func (g *Gate) fromFlagger(w http.ResponseWriter, r *http.Request) (plumbline.As
 	if err != nil {
 		return plumbline.Asked{}, http.StatusForbidden, err
 	}
-	if asked.Version == "" {
-		return plumbline.Asked{}, http.StatusForbidden, fmt.Errorf("%w: metadata.version is missing: which release is meant?", ErrQuestion)
-	}
 	return asked, http.StatusOK, nil
 }
+
+var errNoVersion = fmt.Errorf("%w: metadata.version is missing: which release is meant?", ErrQuestion)
 
 // metadata reads that part of Flagger's payload. The rest of it may grow.
 func metadata(body []byte) ([]pair, error) {

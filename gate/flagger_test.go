@@ -113,6 +113,8 @@ func TestFlaggerRollback(t *testing.T) {
 		"observing, and failed":           {func(h *house) { failing(h); h.policy.ObserveUntil = noon.Add(time.Hour) }, v2, 200, "roll back"},
 		"asked about another version":     {failing, `{"version":"v3"}`, 403, "v3 was asked about"},
 		"advised, but asked of another":   {live(fail, checks, "unknown"), `{"version":"v1"}`, 403, "v1 was asked about"},
+		"live, advised, no version":       {live(fail, checks, "unknown"), `{}`, 200, "roll back"},
+		"live, passed, no version":        {live(plumbline.Pass, "", ""), `{}`, 403, "metadata.version is missing"},
 		"asked about another digest":      {failing, `{"version":"v2","digest":"sha256:3"}`, 403, "was asked about"},
 		"asked about another event":       {failing, `{"version":"v2","event":"rel-0"}`, 403, "was asked about"},
 		"no version":                      {failing, `{}`, 403, "metadata.version is missing"},

@@ -73,9 +73,9 @@ func failures(v plumbline.Verdict) (named []failure, more int) {
 				impact: c.Impact, cure: c.Cure, owner: c.Owner}
 			switch c.Attribution {
 			case plumbline.AttributedShared:
-				f.reason += " (the live color fails it, too)"
+				f.reason += " (" + v.Beside() + " fails it, too)"
 			case plumbline.AttributedRelease:
-				f.reason += " (the live color passes it)"
+				f.reason += " (" + v.Beside() + " passes it)"
 			}
 			named = append(named, f)
 		}

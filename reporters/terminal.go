@@ -51,7 +51,7 @@ func Text(v plumbline.Verdict, s term.Style, width int) string {
 // was flaky or slow comes last.
 func (p Page) Text(v plumbline.Verdict) string {
 	s := p.Style
-	out := page{Page: p, sources: map[string]*source{}}
+	out := page{Page: p, beside: v.Beside(), sources: map[string]*source{}}
 	fmt.Fprintln(&out, Headline(v, s))
 	var flaky, slow []string
 	for _, c := range v.Checks {
@@ -112,6 +112,7 @@ type page struct {
 	Page
 	strings.Builder
 	sources map[string]*source // by file; nil if there is none to show
+	beside  string             // who was asked the same
 }
 
 // skipped writes what was not asked; several checks for one reason are one line.
@@ -165,11 +166,11 @@ func (p *page) problem(c plumbline.Result) {
 	}
 	switch {
 	case c.Waved:
-		p.lines(indent, "the live color fails it, too, which is only told", s.Yellow)
+		p.lines(indent, p.beside+" fails it, too, which is only told", s.Yellow)
 	case c.Attribution == plumbline.AttributedShared:
-		p.lines(indent, "the live color fails it, too", s.Yellow)
+		p.lines(indent, p.beside+" fails it, too", s.Yellow)
 	case c.Attribution == plumbline.AttributedRelease:
-		p.lines(indent, "the live color passes it", s.Yellow)
+		p.lines(indent, p.beside+" passes it", s.Yellow)
 	}
 	for _, warning := range c.Warnings {
 		p.lines(indent, warning, s.Yellow)

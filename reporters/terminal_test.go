@@ -75,6 +75,15 @@ func TestTerminalWrapsWhereTheTerminalEnds(t *testing.T) {
 	}
 }
 
+// What fails on the live color is asked of the standby, too.
+func TestTerminalSaysWhomTheLiveColorIsHeldAgainst(t *testing.T) {
+	v := failing()
+	v.Role = plumbline.RoleLive
+	if text := reporters.Text(v, term.Plain, 0); !strings.Contains(text, "the standby fails it, too") || strings.Contains(text, "the live color") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 func TestTerminalHeadlines(t *testing.T) {
 	for want, v := range map[string]plumbline.Verdict{
 		"✓ PASS  plum blue 1  standby":                                       {Service: "plum", Color: plumbline.Blue, Release: plumbline.Release{Version: "1"}, Trigger: plumbline.TriggerStandby, Outcome: plumbline.Pass},

@@ -67,7 +67,7 @@ func newHouse(t *testing.T) *house {
 		Name: "w1", Tool: "plumbline test", AckWait: 30 * time.Second, Records: records, Say: h.say, Now: time.Now, Log: log,
 		Runner: runner.New(runner.Options{}),
 		Settings: func(string) (worker.Settings, bool) {
-			return worker.Settings{Deadline: 30 * time.Minute, ValidFor: 30 * time.Minute}, true
+			return worker.Settings{Deadline: 30 * time.Minute, ValidFor: 30 * time.Minute, ConfigDigest: "sha256:config"}, true
 		},
 		Plan: h.plan, Publish: h.publish,
 		Begin: func(_ context.Context, p plumbline.Plan) (int, error) {

@@ -17,7 +17,7 @@ func (w *Worker) run(ctx context.Context, record plumbline.Record, run plumbline
 	plan := plumbline.Plan{
 		Run: run.Run, Service: record.Service, Color: run.Color, Role: run.Role, Trigger: run.Trigger, Deployment: run.Deployment,
 		Release: run.Release, Change: run.Change, Event: run.Event, Suites: run.Suites, StartedAt: w.Now(),
-		ValidFor: settings.ValidFor, Worker: w.Name, Tool: w.Tool,
+		ValidFor: settings.ValidFor, ConfigDigest: settings.ConfigDigest, Worker: w.Name, Tool: w.Tool,
 	}
 	refuse := func(cause plumbline.Cause, reason string) (plumbline.Verdict, error) {
 		return plumbline.Refuse(plan, cause, reason, nil, w.Now()), nil

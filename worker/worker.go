@@ -76,6 +76,8 @@ func (w *Worker) keep(run string, err error) {
 type Settings struct {
 	Deadline time.Duration // from event to verdict
 	ValidFor time.Duration // how long a pass opens a gate
+
+	ConfigDigest string // of the configuration that says so
 }
 
 var (

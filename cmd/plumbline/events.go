@@ -169,17 +169,19 @@ func (a *app) send(ctx context.Context, service, color string, e plumbline.Event
 	return follow(ctx, b, sent, w.timeout)
 }
 
+// saySent names the run of an event that asks for one: a switch has it only where traffic moved.
 func (a *app) saySent(e plumbline.Event) error {
+	asks := e.Kind != plumbline.EventDeploying && e.Kind != plumbline.EventSwitched
 	if a.format == "json" {
 		sent := map[string]any{"event": plumbline.EventRef{ID: e.ID, Sequence: e.Sequence}, "service": e.Service, "color": e.Color}
-		if e.Kind != plumbline.EventDeploying { // which asks for no verdict
+		if asks {
 			sent["run"] = e.Run
 		}
 		return writeJSON(a.Out, sent)
 	}
 	s := a.style()
 	reference := fmt.Sprintf("event %s · sequence %d", e.ID, e.Sequence)
-	if e.Kind != plumbline.EventDeploying {
+	if asks {
 		reference = fmt.Sprintf("run %s · %s", e.Run, reference)
 	}
 	_, err := fmt.Fprintf(a.Out, "%s %s %s  %s\n", s.Bold(string(e.Kind)), e.Service, e.Color, s.Dim(reference))
