@@ -223,6 +223,9 @@ func (b *Bus) Publish(ctx context.Context, e plumbline.Event) (plumbline.Event, 
 // same event. Message ids can be foretold, and whoever may publish something may have taken this one; and it is of the data
 // alone, which several types may share. Who may not read isn't told: the same event twice does no harm.
 func (b *Bus) standsFor(ctx context.Context, sent plumbline.Event) (there, same bool) {
+	if b.mayNot(ctx, "$JS.API.STREAM.MSG.GET."+b.names.events()) {
+		return false, false
+	}
 	ctx, cancel := context.WithTimeout(ctx, tryFor)
 	defer cancel()
 	e, known, err := b.eventAt(ctx, sent.Sequence)

@@ -287,8 +287,12 @@ func TestPublishersSayWhatIsTheirs(t *testing.T) {
 			if (err == nil) != test.taken {
 				t.Fatalf("got %+v, %v", e, err)
 			}
-			if test.taken && e.Run != plumbline.RunID(subject, "/ci", "a1") {
-				t.Errorf("run %s isn't that of the same event on %s", e.Run, subject)
+			of := subject // release tooling computes it from the subject that it knows
+			if test.subject == controller {
+				of = controller
+			}
+			if test.taken && e.Run != plumbline.RunID(of, "/ci", "a1") {
+				t.Errorf("run %s isn't that of the same event on %s", e.Run, of)
 			}
 		})
 	}

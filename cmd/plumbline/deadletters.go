@@ -150,7 +150,7 @@ func (a *app) replay(ctx context.Context, number uint64, w waiting) error {
 		fmt.Fprintf(a.Err, "dead letter %d was replayed before, and is one event with that\n", number)
 	}
 	if !w.wait {
-		return a.saySent(sent)
+		return a.saySent(ctx, b, sent)
 	}
 	return a.follow(ctx, b, sent, w.timeout)
 }

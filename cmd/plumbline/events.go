@@ -164,14 +164,15 @@ func (a *app) send(ctx context.Context, service, color string, e plumbline.Event
 		return err
 	}
 	if !w.wait {
-		return a.saySent(sent)
+		return a.saySent(ctx, b, sent)
 	}
 	return follow(ctx, b, sent, w.timeout)
 }
 
-// saySent names the run of an event that asks for one: a switch has it only where traffic moved.
-func (a *app) saySent(e plumbline.Event) error {
-	asks := e.Kind != plumbline.EventDeploying && e.Kind != plumbline.EventSwitched
+// saySent names the run of an event that asks for one. Who may only say that traffic moved doesn't know it: the account
+// that it says so in is a part of the run's name.
+func (a *app) saySent(ctx context.Context, b *bus.Bus, e plumbline.Event) error {
+	asks := e.Kind != plumbline.EventDeploying && (e.Kind != plumbline.EventSwitched || !b.FollowsNothing(ctx))
 	if a.format == "json" {
 		sent := map[string]any{"event": plumbline.EventRef{ID: e.ID, Sequence: e.Sequence}, "service": e.Service, "color": e.Color}
 		if asks {
