@@ -32,6 +32,7 @@ knows its roles is left alone: there, a switch says what moved. A record of an e
 	flags.StringVar(&live, "live", "", "the `COLOR` that takes traffic")
 	flags.StringVar(&version, "version", "", "the `VERSION` that it runs")
 	flags.StringVar(&reason, "reason", "", "`TEXT` for the ledger")
+	a.formats(cmd, "pretty", "json")
 	return cmd
 }
 
@@ -68,6 +69,9 @@ func (a *app) adopt(ctx context.Context, service, live, version, reason string) 
 		}
 		if err := b.PublishEntry(ctx, entry); err != nil {
 			return unanswered("the adoption holds, and the ledger doesn't know it", err)
+		}
+		if a.format == "json" {
+			return writeJSON(a.Out, entry)
 		}
 		_, err = fmt.Fprintf(a.Out, "%s %s\n", a.style().Bold(service), entry.Text)
 		return err

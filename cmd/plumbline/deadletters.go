@@ -113,6 +113,7 @@ func (a *app) letterDropCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` for the ledger")
+	a.formats(cmd, "pretty", "json")
 	return cmd
 }
 
@@ -176,6 +177,9 @@ func (a *app) drop(ctx context.Context, b *bus.Bus, number uint64, reason string
 	}
 	if err := b.DropDeadLetter(ctx, number); err != nil {
 		return noLetter(err)
+	}
+	if a.format == "json" {
+		return writeJSON(a.Out, entry)
 	}
 	_, err = fmt.Fprintf(a.Out, "%s dead letter %d\n", a.style().Bold("dropped"), number)
 	return err
