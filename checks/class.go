@@ -74,8 +74,8 @@ const longestRetryAfter = time.Hour
 // retryAfter is how long the one who answered wants to be left alone: seconds or a date (RFC 9110, section 10.2.3).
 func (x *exchange) retryAfter(now time.Time) time.Duration {
 	written := x.headers.Get("Retry-After")
-	if seconds, err := strconv.Atoi(written); err == nil {
-		return min(max(time.Duration(seconds), 0)*time.Second, longestRetryAfter)
+	if seconds, err := strconv.ParseInt(written, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(longestRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(written); err == nil {
 		return min(max(at.Sub(now), 0), longestRetryAfter)

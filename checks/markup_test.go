@@ -207,6 +207,7 @@ func TestWrongMatchers(t *testing.T) {
 		{`{websocket: {url: /ws, receive: 0}}`, "receive 0, want 1 to 1000 messages"},
 		{`{websocket: {url: /ws, send: []}}`, "send takes a message or more"},
 		{`{websocket: {url: /ws, until: {status: 1}}}`, `unknown place "status" in an answer`},
+		{`{get: /a, headers: {x-d: 1, X-D: 2}}`, "header X-D is there twice (write it once, with a list of values)"},
 		{`{websocket: {url: /ws, headers: {Sec-WebSocket-Key: a}}}`, "is not for suites to set"},
 	}
 	for _, test := range tests {

@@ -46,8 +46,11 @@ func (r *reader) url(n *yaml.Node) template {
 // request reads what is sent with the URL.
 func (r *reader) request(c *httpCheck, p parameters) {
 	c.headers = r.pairs("headers", p.Headers)
-	for _, h := range c.headers {
+	for i, h := range c.headers {
 		r.header(p.Headers, h.name)
+		if slices.ContainsFunc(c.headers[:i], func(other pair) bool { return strings.EqualFold(other.name, h.name) }) {
+			r.wrongHint(p.Headers, "write it once, with a list of values", "header %s is there twice", h.name)
+		}
 	}
 	c.query = r.pairs("query", p.Query)
 	c.form = r.pairs("form", p.Form)

@@ -220,7 +220,7 @@ func TestSuccessFactorsDataIsWantedOfWhatTheCheckNames(t *testing.T) {
 
 func TestSuccessFactorsSaysHowLongToWait(t *testing.T) {
 	p := provide(t, sapBase)
-	for header, want := range map[string]time.Duration{"": 300 * time.Second, "20": 20 * time.Second} {
+	for header, want := range map[string]time.Duration{"": 300 * time.Second, "20": 20 * time.Second, "18446744074": time.Hour} {
 		for _, path := range []string{"/oauth/token", "/odata/v2/User"} {
 			p.replies = map[string]reply{path: {status: 429, header: http.Header{"Retry-After": {header}}}}
 			answer, err := sapAsk(t, sapConnection(t, p.URL), "successfactors: acme-sf", askOf("http://127.0.0.1:1"))

@@ -152,11 +152,29 @@ func kindKey(check *yaml.Node, kind, text string) *yaml.Node {
 // A segment is a part of a reason that begins with a label, or with none.
 type segment struct{ label, text string }
 
+// parts are what semicolons part in a reason, save those in quotes: there they belong to what somebody else said.
+func parts(reason string) []string {
+	var all []string
+	quoted, start := false, 0
+	for i := 0; i < len(reason); i++ {
+		switch {
+		case quoted && reason[i] == '\\':
+			i++
+		case reason[i] == '"':
+			quoted = !quoted
+		case !quoted && strings.HasPrefix(reason[i:], "; "):
+			all = append(all, reason[start:i])
+			start = i + len("; ")
+		}
+	}
+	return append(all, reason[start:])
+}
+
 // segments cuts a reason where a label begins, at its start or behind a semicolon. Of two colors, paths that are no label
 // are differences between them.
 func segments(reason string, labels map[string]*yaml.Node, parity bool) []segment {
 	var all []segment
-	for part := range strings.SplitSeq(reason, "; ") {
+	for _, part := range parts(reason) {
 		label := ""
 		for name := range labels {
 			if strings.HasPrefix(part, name+": ") && len(name) > len(label) {

@@ -75,6 +75,7 @@ func TestPageShowsTheLinesOfTheSuite(t *testing.T) {
 		"another kind by now":     {plumbline.Result{Name: "the build", Kind: "tcp", Place: "s.yaml:3", Reason: "wrong"}, "      wrong\n"},
 		"no check on that line":   {plumbline.Result{Name: "the build", Kind: "get", Place: "s.yaml:99", Reason: "wrong"}, "      wrong\n"},
 		"no place":                {plumbline.Result{Name: "the build", Kind: "get", Reason: "wrong; and more"}, "      wrong\n      and more\n"},
+		"quotes of somebody":      {plumbline.Result{Name: "the build", Kind: "get", Reason: `$.a: got "p; $.b: got \"1; 2\"; q"; and more`}, "      $.a: got \"p; $.b: got \\\"1; 2\\\"; q\"\n      and more\n"},
 		"a file that isn't there": {plumbline.Result{Name: "the build", Kind: "get", Place: "other.yaml:3", Reason: "wrong"}, "      wrong\n"},
 		"a file that is no YAML":  {plumbline.Result{Name: "the build", Kind: "get", Place: "bad.yaml:3", Reason: "wrong"}, "      wrong\n"},
 	} {

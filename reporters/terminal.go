@@ -157,7 +157,7 @@ func (p *page) problem(c plumbline.Result) {
 	fmt.Fprintf(p, "  %s %s%s  %s\n", mark, s.Bold(c.Name), label, s.Dim(c.Place))
 	const indent = "      "
 	if !p.atSource(c) {
-		for reason := range strings.SplitSeq(c.Reason, "; ") {
+		for _, reason := range parts(c.Reason) {
 			p.lines(indent, reason, nil)
 		}
 	}

@@ -32,11 +32,16 @@ func (f *fast) finished(r plumbline.Result) plumbline.Result {
 	case f.why == "" && r.Severity != plumbline.Advisory && (r.Outcome == plumbline.Failed || r.Outcome == plumbline.Errored):
 		f.why, f.cutBy = fmt.Sprintf("--fail-fast: %s went wrong before", r.Name), map[string]bool{}
 		f.stop(fmt.Errorf("%s went wrong, and --fail-fast ends the run there", r.Name))
-	case f.why != "" && r.Outcome == plumbline.Errored && r.Phase != plumbline.PhaseTeardown:
+	case f.why != "" && r.Outcome == plumbline.Errored && r.Phase != plumbline.PhaseTeardown && !mayHaveBeenSent(r):
 		f.cutBy[r.ID()] = true
 		return f.cut(r)
 	}
 	return r
+}
+
+// mayHaveBeenSent says whether a check was cut off after it may have left something behind.
+func mayHaveBeenSent(r plumbline.Result) bool {
+	return len(r.Attempts) > 0 && r.Effect != "" && r.Effect != plumbline.EffectNone
 }
 
 func (f *fast) cut(r plumbline.Result) plumbline.Result {

@@ -22,8 +22,9 @@ func (a *app) lintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint PATH…",
 		Short: "load suites and configurations strictly, and ask nothing",
-		Long: `Says everything that is wrong with suites and configurations, each as FILE:LINE:COL with the line itself. Without
---config, names of connections and secrets can't be looked up: that is a warning, and with --strict an error.`,
+		Long: `Says everything that is wrong with suites and configurations, each as FILE:LINE:COL with the line itself. Names of
+connections and secrets are looked up in the configuration of --config, or the one among the paths, or the default one.
+Without any that is a warning, and with --strict an error.`,
 		Example: "  plumbline lint suites configs/plumbline.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -38,24 +39,27 @@ func (a *app) lintCommand() *cobra.Command {
 }
 
 func (a *app) lint(paths []string, strict bool) error {
-	options := suites.Options{Strict: strict}
-	if a.config != "" {
-		config, _, err := configs.Load(configs.Source{File: a.config, Environ: a.Env, WithoutSecrets: true})
-		if err != nil {
-			return &exit{exitUsage, err}
-		}
-		options = daemon.SuiteOptions(config, nil)
-		options.Strict = strict
-	}
 	files, settings, err := sortPaths(paths)
+	if err != nil {
+		return err
+	}
+	config, err := a.lookups()
 	if err != nil {
 		return err
 	}
 	var problems strictyaml.Problems
 	for _, file := range settings {
-		_, warnings, err := configs.Load(configs.Source{File: file, WithoutSecrets: true})
+		read, warnings, err := configs.Load(configs.Source{File: file, WithoutSecrets: true})
 		problems = append(append(problems, warnings...), problemsOf(err)...)
+		if a.config == "" && len(settings) == 1 {
+			config = read
+		}
 	}
+	options := suites.Options{}
+	if config != nil {
+		options = daemon.SuiteOptions(config, nil)
+	}
+	options.Strict = strict
 	loaded := []suites.Suite{}
 	if len(files) > 0 {
 		loaded, err = suites.Load(files, options)
@@ -67,6 +71,23 @@ func (a *app) lint(paths []string, strict bool) error {
 		checks += len(s.Checks)
 	}
 	return a.sayProblems(problems.Sorted(), len(loaded), checks, len(settings))
+}
+
+// lookups is the configuration in which names are looked up, nil if there is none: the one of --config, or the default one
+// if it is there and loads.
+func (a *app) lookups() (*configs.Config, error) {
+	if a.config != "" {
+		config, _, err := configs.Load(configs.Source{File: a.config, Environ: a.Env, WithoutSecrets: true})
+		if err != nil {
+			return nil, &exit{exitUsage, err}
+		}
+		return config, nil
+	}
+	config, _, err := configs.Load(configs.Source{File: configs.DefaultFile, Environ: a.Env, WithoutSecrets: true})
+	if err != nil {
+		return nil, nil //nolint:nilerr // nobody named it
+	}
+	return config, nil
 }
 
 func problemsOf(err error) strictyaml.Problems {

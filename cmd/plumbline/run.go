@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,10 +61,13 @@ configuration, and exits 0 only if every critical check passed.`,
 			if len(args) == 0 {
 				return usagef("run wants at least one suite: %s", usageOf(cmd))
 			}
+			// What was begun is undone also when the terminal goes away, or whoever reads the answer.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP, syscall.SIGPIPE)
+			defer stop()
 			if f.watch {
-				return a.watch(cmd.Context(), args, f)
+				return a.watch(ctx, args, f)
 			}
-			return a.run(cmd.Context(), args, f)
+			return a.run(ctx, args, f)
 		},
 	}
 	flags := cmd.Flags()
