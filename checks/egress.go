@@ -23,7 +23,8 @@ type Egress struct {
 	Anywhere bool           // everything but what is never reached
 }
 
-// never are addresses that no check reaches, whoever allows them: they belong to the machine's provider, or to nobody.
+// never are addresses that no check reaches, whoever allows them, nor through others that lead to them: they belong to the
+// machine's provider, or to nobody.
 var never = []netip.Prefix{
 	netip.MustParsePrefix("169.254.0.0/16"),     // link-local, with the metadata of most clouds
 	netip.MustParsePrefix("fe80::/10"),          // link-local
@@ -46,15 +47,7 @@ func (f forbidden) Error() string { return f.text }
 
 // Guard lets a transport, and what checks dial over it, reach only what the egress allows.
 func Guard(t *http.Transport, e Egress) {
-	var v4, v6 []netip.Prefix
-	for _, network := range e.Networks {
-		if network.Addr().Is4() {
-			v4 = append(v4, network)
-		} else {
-			v6 = append(v6, network)
-		}
-	}
-	public := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+	public := e.public()
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
@@ -72,14 +65,43 @@ func Guard(t *http.Transport, e Egress) {
 	}
 }
 
-func (e Egress) allowed(public *ssrf.Guardian, at netip.Addr, host string, anywhere bool) error {
-	if slices.ContainsFunc(never, func(p netip.Prefix) bool { return p.Contains(at) }) {
-		return forbidden{fmt.Sprintf("%s is at %s, which no check may reach", host, at)}
+// public knows which addresses are public, or in allowed networks.
+func (e Egress) public() *ssrf.Guardian {
+	var v4, v6 []netip.Prefix
+	for _, network := range e.Networks {
+		if network.Addr().Is4() {
+			v4 = append(v4, network)
+		} else {
+			v6 = append(v6, network)
+		}
 	}
-	if anywhere || public.SafeAddr(at) == nil {
+	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+}
+
+func (e Egress) allowed(public *ssrf.Guardian, at netip.Addr, host string, anywhere bool) error {
+	behind := embedded(at)
+	for _, reached := range append([]netip.Addr{at}, behind...) {
+		switch {
+		case !within(never, reached):
+		case reached == at:
+			return forbidden{fmt.Sprintf("%s is at %s, which no check may reach", host, at)}
+		default:
+			return forbidden{fmt.Sprintf("%s is at %s, which leads to %s, which no check may reach", host, at, reached)}
+		}
+	}
+	if anywhere || public.SafeAddr(at) == nil || e.allows(behind) {
 		return nil
 	}
 	return forbidden{fmt.Sprintf("%s is at %s, on a private network: only hosts of environments and connections may be, and what allow of an environment names", host, at)}
+}
+
+// allows says whether all of these addresses are in allowed networks, whichever of them is meant.
+func (e Egress) allows(all []netip.Addr) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(at netip.Addr) bool { return !within(e.Networks, at) })
+}
+
+func within(networks []netip.Prefix, at netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(at) })
 }
 
 func (e Egress) knows(host string) bool {

@@ -67,6 +67,7 @@ func TestEgress(t *testing.T) {
 		"metadata in an allowed network":       {checks.Egress{Networks: []netip.Prefix{netip.MustParsePrefix("168.63.0.0/16")}}, "http://168.63.129.16", nil, "which no check may reach"},
 		"metadata under IPv6":                  {checks.Egress{Anywhere: true}, "http://[fd00:ec2::254]", nil, "which no check may reach"},
 		"link-local under IPv6":                {checks.Egress{Anywhere: true}, "http://[fe80::1]", nil, "which no check may reach"},
+		"metadata under IPv6, through NAT64":   {checks.Egress{Anywhere: true}, "http://[64:ff9b::a9fe:a9fe]/latest", nil, "is at 64:ff9b::a9fe:a9fe, which leads to 169.254.169.254, which no check may reach"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Contains(name, "IPv6") {
