@@ -97,7 +97,8 @@ func weakerSuite(was, is suites.Suite) (weaker []string) {
 		if c.Phase != plumbline.PhaseChecks {
 			continue // it makes room for checks, and proves nothing
 		}
-		switch critical := c.Severity != plumbline.Advisory; {
+		critical := c.Severity != plumbline.Advisory
+		switch {
 		case !exists && critical:
 			weaker = append(weaker, fmt.Sprintf("check %s: removed", c.ID()))
 		case !exists:
@@ -107,6 +108,13 @@ func weakerSuite(was, is suites.Suite) (weaker []string) {
 			weaker = append(weaker, fmt.Sprintf("check %s: skipped (%s)", c.ID(), now.Skip))
 		case now.OnShared == plumbline.SharedWarn && c.OnShared != plumbline.SharedWarn:
 			weaker = append(weaker, fmt.Sprintf("check %s: warns where the live color fails it, too", c.ID()))
+		}
+		switch before, since := was.Since(c.Name), is.Since(c.Name); {
+		case !critical || since == "":
+		case before == "":
+			weaker = append(weaker, fmt.Sprintf("check %s: skipped for versions below %s", c.ID(), since))
+		case plumbline.Release{Version: before}.Before(since):
+			weaker = append(weaker, fmt.Sprintf("check %s: skipped for versions below %s, was below %s", c.ID(), since, before))
 		}
 	}
 	return weaker

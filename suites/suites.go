@@ -41,6 +41,9 @@ func (s Suite) Ref() plumbline.SuiteRef {
 // Answers says whether the suite is asked at this trigger.
 func (s Suite) Answers(to plumbline.Trigger) bool { return slices.Contains(s.Triggers, to) }
 
+// Since is the first version that a check is for, or nothing if it is for all.
+func (s Suite) Since(check string) string { return s.since[check] }
+
 // ChecksFor are the checks as they are asked of a release at a time: those for later versions are skipped, and where a
 // skip has ended by then the check is errored.
 func (s Suite) ChecksFor(release plumbline.Release, now time.Time) []plumbline.Check {
