@@ -21,7 +21,7 @@ type Config struct {
 	Receiver     Receiver                `yaml:"receiver"`
 	Limits       Limits                  `yaml:"limits"`
 	Listen       string                  `yaml:"listen"`     // host:port of the gate; default 127.0.0.1:8080
-	PublicURL    string                  `yaml:"public_url"` // where people reach it; "" leaves links out of messages
+	PublicURL    string                  `yaml:"public_url"` // where people reach it, by name also on loopback; "" leaves links out of messages
 	Log          Log                     `yaml:"log"`
 
 	// ShutdownGrace is how long runs under way may take to end once the daemon is told to; default 20s.

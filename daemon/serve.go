@@ -37,8 +37,9 @@ func (d *Daemon) newGate() *gate.Gate {
 			body, err := json.Marshal(v)
 			return body, true, err
 		},
-		Tokens:   tokensOf(d.Config()),
-		Loopback: loopback(d.listener.Addr()),
+		PublicURL: func() string { return d.Config().PublicURL },
+		Tokens:    tokensOf(d.Config()),
+		Loopback:  loopback(d.listener.Addr()),
 	})
 }
 

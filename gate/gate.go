@@ -40,6 +40,8 @@ type Options struct {
 	Run func(ctx context.Context, run string) ([]byte, bool, error)
 	// Ready says what keeps the daemon from its work, besides a silent bus.
 	Ready func() error
+	// PublicURL is where people reach the daemon, beside its address.
+	PublicURL func() string
 
 	Tokens   []Token              // see SetTokens
 	Loopback bool                 // the listener can't be reached from outside: no token is needed

@@ -95,11 +95,16 @@ func undecided(h *house) {
 
 func cutOff(h *house) { h.synced = h.now.Add(-gate.CutOffAfter) }
 
-// ask sends a request and returns status and body.
+// ask sends a request to the address of a daemon, or to the Host among headers, and returns status and body.
 func (h *house) ask(method, path, body string, headers ...string) (int, string) {
 	h.t.Helper()
 	r := httptest.NewRequestWithContext(h.t.Context(), method, path, strings.NewReader(body))
+	r.Host = "127.0.0.1:8080"
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+			continue
+		}
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()

@@ -32,11 +32,7 @@ func (g *Gate) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, fmt.Errorf("nothing is served at %q", r.URL.Path))
 	})
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusForbidden, errors.New("a browser sent this from another site"))
-	}))
-	return origin.Handler(mux)
+	return g.fromHere(mux)
 }
 
 // route serves one method of a path, and says so to all others. GET serves HEAD, too.

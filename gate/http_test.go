@@ -125,17 +125,6 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestBrowsersOfOtherSitesAreRefused(t *testing.T) {
-	h := build(t)
-	body := `{"metadata":{"version":"v2"}}`
-	if status, text := h.ask(http.MethodPost, "/v1/gates/plum/green/confirm", body, "Sec-Fetch-Site", "cross-site"); status != 403 || !strings.Contains(text, "another site") {
-		t.Errorf("answered %d %q, want 403", status, text)
-	}
-	if status, text := h.ask(http.MethodPost, "/v1/gates/plum/green/confirm", body, "Origin", "https://evil.example"); status != 403 {
-		t.Errorf("answered %d %q, want 403", status, text)
-	}
-}
-
 func TestRuns(t *testing.T) {
 	for name, c := range map[string]struct {
 		run    string
