@@ -64,10 +64,15 @@ configuration, and exits 0 only if every critical check passed.`,
 			// What was begun is undone also when the terminal goes away, or whoever reads the answer.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP, syscall.SIGPIPE)
 			defer stop()
+			run := a.run
 			if f.watch {
-				return a.watch(ctx, args, f)
+				run = a.watch
 			}
-			return a.run(ctx, args, f)
+			err := run(ctx, args, f)
+			if code, quiet := codeOf(ctx, err); err != nil && quiet {
+				return silent(code)
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()
