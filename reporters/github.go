@@ -13,6 +13,7 @@ import (
 // failed, a warning for what is advisory or flaky; then the verdict in one line. Errors come first: GitHub shows ten of
 // a step.
 func GitHub(w io.Writer, v plumbline.Verdict) error {
+	v = Shown(v)
 	var out strings.Builder
 	for _, level := range []string{"error", "warning", "notice"} {
 		for _, c := range v.Checks {
@@ -72,7 +73,7 @@ func Annotation(level, at, title, text string) string {
 		add([]string{"line", "col"}[i], value)
 	}
 	add("title", flat(title))
-	return fmt.Sprintf("::%s %s::%s\n", level, strings.Join(properties, ","), githubText.Replace(text))
+	return fmt.Sprintf("::%s %s::%s\n", level, strings.Join(properties, ","), githubText.Replace(term.Printable(text)))
 }
 
 func isNumber(text string) bool {

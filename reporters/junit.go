@@ -15,6 +15,7 @@ import (
 // flakyFailure or flakyError for each attempt before. An advisory check that went wrong is skipped, because it doesn't
 // decide; a verdict that fails for another reason than its checks has a testcase of its own.
 func JUnit(w io.Writer, v plumbline.Verdict) error {
+	v = Shown(v)
 	doc := junitSuites{Name: flat(strings.Join(strings.Fields(fmt.Sprintf("plumbline %s %s %s", v.Service, v.Color, v.Release.Version)), " ")),
 		Time: seconds(v.FinishedAt.Sub(v.StartedAt))}
 	names, checks := bySuite(v)
@@ -23,7 +24,7 @@ func JUnit(w io.Writer, v plumbline.Verdict) error {
 	}
 	if unexplained(v) {
 		doc.add(junitSuite{Name: "plumbline", Tests: 1, Errors: 1, Timestamp: timestamp(v), Cases: []junitCase{{Name: "verdict", Classname: "plumbline",
-			Time: "0", Errors: []junitProblem{{Type: string(v.Cause), Message: printable(v.Reason), Text: printable(v.Reason)}}}}})
+			Time: "0", Errors: []junitProblem{{Type: string(v.Cause), Message: v.Reason, Text: v.Reason}}}}})
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
@@ -93,7 +94,7 @@ func junitSuiteOf(v plumbline.Verdict, name string, checks []plumbline.Result) j
 	for _, p := range [][2]string{{"run", v.Run}, {"service", v.Service}, {"color", string(v.Color)}, {"version", v.Release.Version},
 		{"trigger", string(v.Trigger)}, {"verdict", v.Outcome}} {
 		if p[1] != "" {
-			s.Properties = append(s.Properties, junitProperty{p[0], printable(p[1])})
+			s.Properties = append(s.Properties, junitProperty{p[0], p[1]})
 		}
 	}
 	var took time.Duration
@@ -108,18 +109,18 @@ func junitSuiteOf(v plumbline.Verdict, name string, checks []plumbline.Result) j
 }
 
 func junitCaseOf(c plumbline.Result) junitCase {
-	out := junitCase{Name: printable(c.Name), Classname: c.Suite, Time: seconds(time.Duration(c.Seconds))}
-	problem := []junitProblem{{Type: string(c.Class), Message: printable(c.Reason), Text: printable(story(c))}}
+	out := junitCase{Name: c.Name, Classname: c.Suite, Time: seconds(time.Duration(c.Seconds))}
+	problem := []junitProblem{{Type: string(c.Class), Message: c.Reason, Text: story(c)}}
 	if problem[0].Type == "" {
 		problem[0].Type = string(c.Outcome)
 	}
 	switch {
 	case c.Outcome == plumbline.Passed:
 	case c.Outcome == plumbline.Skipped:
-		out.Skipped = []junitProblem{{Message: printable(c.Reason)}}
+		out.Skipped = []junitProblem{{Message: c.Reason}}
 	case c.Severity == plumbline.Advisory:
-		out.Skipped = []junitProblem{{Type: "advisory", Message: "advisory: " + printable(c.Reason)}}
-		out.Out = printable(story(c))
+		out.Skipped = []junitProblem{{Type: "advisory", Message: "advisory: " + c.Reason}}
+		out.Out = story(c)
 	case c.Outcome == plumbline.Failed:
 		out.Failures = problem
 	default: // what is no outcome is no pass
@@ -129,7 +130,7 @@ func junitCaseOf(c plumbline.Result) junitCase {
 		return out
 	}
 	for _, a := range c.Attempts {
-		flaky := junitProblem{Type: string(a.Outcome), Message: printable(a.Reason)}
+		flaky := junitProblem{Type: string(a.Outcome), Message: a.Reason}
 		switch a.Outcome {
 		case plumbline.Failed:
 			out.FlakyFailures = append(out.FlakyFailures, flaky)
@@ -148,14 +149,4 @@ func timestamp(v plumbline.Verdict) string {
 		return ""
 	}
 	return v.StartedAt.UTC().Format("2006-01-02T15:04:05")
-}
-
-// printable leaves out what XML has no characters for.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && r != 0xfffe && r != 0xffff {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(text, "�"))
 }

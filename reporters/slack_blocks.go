@@ -136,7 +136,7 @@ func shorten(text string, limit int, write func(rune) string) string {
 	var out strings.Builder
 	used := 0
 	for _, r := range text {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			r = ' '
 		}
 		piece := write(r)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/internal/strictyaml"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // A finding is one thing that is wrong with a check, and where its suite says what is wanted.
@@ -68,7 +69,7 @@ func (s *source) findings(c plumbline.Result) []finding {
 func isOf(check *yaml.Node, c plumbline.Result) bool {
 	name := strictyaml.Value(check, "name")
 	kind := c.Kind == "" || strictyaml.Value(check, c.Kind) != nil
-	return kind && (name == nil || strings.HasPrefix(c.Name, name.Value) || strings.Contains(name.Value, "$("))
+	return kind && (name == nil || strings.HasPrefix(c.Name, term.Line(name.Value)) || strings.Contains(name.Value, "$("))
 }
 
 func quotes(key *yaml.Node) int {
@@ -229,7 +230,7 @@ func (p *page) atSource(c plumbline.Result) bool {
 // line begins later.
 func (p *page) atLine(line string, found []finding) {
 	const before = 12
-	runes, from := []rune(strings.ReplaceAll(strings.TrimRight(line, " \r"), "\t", " ")), 0
+	runes, from := []rune(term.Printable(strings.ReplaceAll(strings.TrimRight(line, " \r"), "\t", " "))), 0
 	if last := found[len(found)-1]; p.Width > 0 && last.column+last.width > p.Width-gutterWidth {
 		from = max(min(found[0].column-1-before, len(runes)), 0)
 		for i := range found {

@@ -13,6 +13,7 @@ import (
 // TAP writes the Test Anything Protocol, version 14. An advisory check that went wrong is TODO, which counts as no
 // failure; a verdict that fails for another reason than its checks bails out.
 func TAP(w io.Writer, v plumbline.Verdict) error {
+	v = Shown(v)
 	var out strings.Builder
 	fmt.Fprintf(&out, "TAP version 14\n1..%d\n", len(v.Checks))
 	for i, c := range v.Checks {

@@ -50,6 +50,7 @@ func Text(v plumbline.Verdict, s term.Style, width int) string {
 // Text is the verdict in lines. What was skipped comes after what went wrong, because it follows from something; what
 // was flaky or slow comes last.
 func (p Page) Text(v plumbline.Verdict) string {
+	v = Shown(v)
 	s := p.Style
 	out := page{Page: p, beside: v.Beside(), sources: map[string]*source{}}
 	fmt.Fprintln(&out, Headline(v, s))
@@ -85,6 +86,8 @@ func (p Page) Text(v plumbline.Verdict) string {
 
 // Headline is a verdict in one line, with the reason where no check explains it.
 func Headline(v plumbline.Verdict, s term.Style) string {
+	v.Checks = nil // of which it says nothing
+	v = Shown(v)
 	mark, word := s.Red("✗"), s.Bold(s.Red("FAIL"))
 	if v.Passed() {
 		mark, word = s.Green("✓"), s.Bold(s.Green("PASS"))
@@ -196,7 +199,7 @@ func (p *page) problem(c plumbline.Result) {
 // labelled writes text behind a label of its own color.
 func (p *page) labelled(indent, label, text string) {
 	first, rest := indent+fmt.Sprintf("%-6s ", label), strings.Repeat(" ", len(indent)+7)
-	for i, line := range wrap(text, p.Width-len(rest)) {
+	for i, line := range wrap(term.Line(text), p.Width-len(rest)) {
 		if i == 0 {
 			line = strings.Replace(first, label, p.Style.Cyan(label), 1) + line
 		} else {

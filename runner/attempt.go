@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // Pauses between attempts double from firstPause to maxPause, spread by the jitter.
@@ -78,11 +79,13 @@ func (s *session) ask(ctx context.Context, at *seat, result plumbline.Result) pl
 
 var errTimeout = errors.New("the check's time is over")
 
-// record adds an attempt to the result, which ends as its last attempt did.
+// record adds an attempt to the result, which ends as its last attempt did. What is said is made printable once its
+// secrets are out, which that would disguise.
 func (s *session) record(result *plumbline.Result, c plumbline.Check, at time.Time, answer plumbline.Answer, err error) {
+	said := func(text string) string { return bound(term.Line(s.options.Redact(text))) }
 	result.Class, result.Tier, result.Warnings = classOf(answer, err), answer.Tier, nil
 	for _, warning := range answer.Warnings {
-		result.Warnings = append(result.Warnings, bound(s.options.Redact(warning)))
+		result.Warnings = append(result.Warnings, said(warning))
 	}
 	outcome, reason := plumbline.Errored, ""
 	switch {
@@ -92,11 +95,12 @@ func (s *session) record(result *plumbline.Result, c plumbline.Check, at time.Ti
 		outcome = plumbline.Failed
 	}
 	if err != nil {
-		reason = bound(s.options.Redact(err.Error()))
+		reason = said(err.Error())
 	}
-	result.Outcome, result.Reason, result.Detail, result.Steps = outcome, reason, s.options.Redact(answer.Detail), slices.Clone(answer.Steps)
+	result.Outcome, result.Reason, result.Steps = outcome, reason, slices.Clone(answer.Steps)
+	result.Detail = term.Printable(s.options.Redact(answer.Detail))
 	for i, step := range result.Steps {
-		result.Steps[i].Reason = s.options.Redact(step.Reason)
+		result.Steps[i].Reason = said(step.Reason)
 	}
 	result.Attempts = append(result.Attempts, plumbline.Attempt{
 		At: at.UTC(), Seconds: plumbline.Seconds(time.Since(at)), Outcome: outcome, Reason: reason,

@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
 	"github.com/plumbline-dev/plumbline/internal/term"
+	"github.com/plumbline-dev/plumbline/reporters"
 )
 
 // What is called slower: so much of the time before, and so much at least.
@@ -43,7 +44,7 @@ changed in between. It exits 0 whatever it finds.`,
 				if err != nil {
 					return err
 				}
-				d := compare(from, to)
+				d := compare(reporters.Shown(from), reporters.Shown(to))
 				if a.format == "json" {
 					return writeJSON(a.Out, d)
 				}

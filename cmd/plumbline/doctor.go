@@ -174,7 +174,7 @@ func (d *doctor) tell() error {
 }
 
 func (d *doctor) lines(text string, indent int) []string {
-	return fit(d.Out, strings.ReplaceAll(printable(text), "\n", "; "), indent)
+	return fit(d.Out, strings.ReplaceAll(term.Printable(text), "\n", "; "), indent)
 }
 
 var symbols = map[string]string{stateOK: "✓", stateWarning: "!", stateWrong: "✗", stateUnknown: "?"}

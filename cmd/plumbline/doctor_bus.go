@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-dev/plumbline/bus"
 	"github.com/plumbline-dev/plumbline/daemon"
 	"github.com/plumbline-dev/plumbline/internal/receiver"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // Clocks that are this far apart are worth a warning, and beyond the tolerance of the rules passes aren't fresh.
@@ -185,7 +186,7 @@ func (d *doctor) letters(ctx context.Context, b *bus.Bus) {
 		d.say(stateOK, "dead letters", "", "", "none in the last day")
 		return
 	}
-	d.say(stateWarning, "dead letters", "", "plumbline deadletters list", "%s in the last day, the last: %s", count(len(letters), "event"), printable(letters[0].Reason))
+	d.say(stateWarning, "dead letters", "", "plumbline deadletters list", "%s in the last day, the last: %s", count(len(letters), "event"), term.Line(letters[0].Reason))
 }
 
 // listener is a daemon's on this machine, if there is one.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // A question is the body of a gate request over the bus.
@@ -156,7 +157,8 @@ func (a *app) printGate(g plumbline.Gate) error {
 	case plumbline.GateWaiting:
 		word = s.Bold(s.Yellow("WAITING"))
 	}
-	fmt.Fprintf(a.Out, "%s  %s  %s\n", word, s.Bold(fmt.Sprintf("%s %s %s", g.Service, g.Color, g.Release)), s.Dim(fmt.Sprintf("%s · %s", g.Purpose, g.Because)))
+	fmt.Fprintf(a.Out, "%s  %s  %s\n", word, s.Bold(term.Line(fmt.Sprintf("%s %s %s", g.Service, g.Color, g.Release))),
+		s.Dim(term.Line(fmt.Sprintf("%s · %s", g.Purpose, g.Because))))
 	fmt.Fprintf(a.Out, "  %s\n", strings.Join(fit(a.Out, g.Reason, 2), "\n  "))
 	if g.Warning != "" {
 		const mark = "warning:"
@@ -166,7 +168,7 @@ func (a *app) printGate(g plumbline.Gate) error {
 		fmt.Fprintf(a.Out, "  %s\n", s.Red(adviceText))
 	}
 	for _, next := range g.Next {
-		fmt.Fprintf(a.Out, "  %s %s\n", s.Cyan("next:"), next)
+		fmt.Fprintf(a.Out, "  %s %s\n", s.Cyan("next:"), term.Line(next))
 	}
 	return nil
 }

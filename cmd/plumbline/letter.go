@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/plumbline-dev/plumbline/bus"
 	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/internal/redact"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // maxShown bounds what is shown of a dead letter's body, in bytes.
@@ -35,7 +34,7 @@ type letterView struct {
 
 // viewLetter shows a letter with as much of its body as is given.
 func viewLetter(l bus.DeadLetter, body []byte, hide func(string) string) letterView {
-	clean := func(text string) string { return printable(redact.Guess(hide(text))) }
+	clean := func(text string) string { return term.Printable(redact.Guess(hide(text))) }
 	v := letterView{Number: l.Number, At: l.At, Service: clean(l.Service), Subject: clean(l.Subject), Reason: clean(l.Reason), Sequence: l.Sequence,
 		SHA256: clean(l.SHA256), Size: l.Size, Truncated: clean(l.Truncated), Headers: http.Header{}, Body: clean(string(body))}
 	for name, values := range l.Headers {
@@ -50,24 +49,6 @@ func viewLetter(l bus.DeadLetter, body []byte, hide func(string) string) letterV
 		v.Body = strings.ToValidUTF8(v.Body[:maxShown], "") + "…"
 	}
 	return v
-}
-
-// printable escapes what a terminal would obey instead of show.
-func printable(text string) string {
-	var out strings.Builder
-	for len(text) > 0 {
-		r, size := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&out, `\x%02x`, text[0])
-		case r == '\n', r == '\t', unicode.IsPrint(r):
-			out.WriteRune(r)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-		text = text[size:]
-	}
-	return out.String()
 }
 
 // hide takes out the secrets of the configuration, where they are at hand: dead letters are looked at elsewhere, too.

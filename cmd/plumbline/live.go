@@ -151,19 +151,19 @@ func (l *live) count(done, total int, r *plumbline.Result) {
 }
 
 func (l *live) wrong(r *plumbline.Result) string {
-	s := l.style
+	s, name := l.style, term.Line(r.Name)
 	switch {
 	case r.Outcome == plumbline.Failed || r.Outcome == plumbline.Errored:
 		mark := s.Red("✗")
 		if r.Severity == plumbline.Advisory {
 			mark = s.Yellow("!")
 		}
-		name := shorten(r.Name, 60)
-		return fmt.Sprintf("  %s %s  %s", mark, s.Bold(name), shorten(r.Reason, max(term.Width(l.w)-utf8.RuneCountInString(name)-l.indent-7, 40)))
+		name = shorten(name, 60)
+		return fmt.Sprintf("  %s %s  %s", mark, s.Bold(name), shorten(term.Line(r.Reason), max(term.Width(l.w)-utf8.RuneCountInString(name)-l.indent-7, 40)))
 	case r.Flaky:
-		return fmt.Sprintf("  %s %s  %s", s.Yellow("~"), s.Bold(r.Name), fmt.Sprintf("passed at attempt %d", len(r.Attempts)))
+		return fmt.Sprintf("  %s %s  %s", s.Yellow("~"), s.Bold(name), fmt.Sprintf("passed at attempt %d", len(r.Attempts)))
 	case r.Outcome == plumbline.Passed && time.Duration(r.Seconds) >= reporters.SlowAfter:
-		return fmt.Sprintf("  %s %s  %s", s.Yellow("◔"), s.Bold(r.Name), fmt.Sprintf("slow: %.1f s", time.Duration(r.Seconds).Seconds()))
+		return fmt.Sprintf("  %s %s  %s", s.Yellow("◔"), s.Bold(name), fmt.Sprintf("slow: %.1f s", time.Duration(r.Seconds).Seconds()))
 	}
 	return ""
 }

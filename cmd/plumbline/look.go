@@ -100,7 +100,7 @@ func (a *app) printStatus(views []serviceView) {
 		if i > 0 {
 			fmt.Fprintln(a.Out)
 		}
-		fmt.Fprintf(a.Out, "%s  %s\n", s.Bold(v.Service), readiness(v, s))
+		fmt.Fprintf(a.Out, "%s  %s\n", s.Bold(term.Line(v.Service)), readiness(v, s))
 		rows := [][]string{{"color", "role", "release", "last verdict", "gate", "why"}}
 		for _, color := range plumbline.Colors() {
 			rows = append(rows, statusRow(v, color, now))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline"
 	"github.com/plumbline-dev/plumbline/bus"
+	"github.com/plumbline-dev/plumbline/internal/term"
 )
 
 // A lost is the end of an event that was put aside: it has no verdict.
@@ -15,7 +16,7 @@ type lost struct{ letter bus.DeadLetter }
 
 func (l *lost) Error() string {
 	return fmt.Sprintf("the event is a dead letter, and nothing is asked: %s\nplumbline deadletters show %d has all of it",
-		printable(l.letter.Reason), l.letter.Number)
+		term.Line(l.letter.Reason), l.letter.Number)
 }
 
 // decided waits for the verdict of an event. The error is a *lost if the event was put aside instead.

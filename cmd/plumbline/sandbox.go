@@ -14,6 +14,7 @@ import (
 	"github.com/plumbline-dev/plumbline/bus"
 	"github.com/plumbline-dev/plumbline/configs"
 	"github.com/plumbline-dev/plumbline/daemon"
+	"github.com/plumbline-dev/plumbline/internal/term"
 	"github.com/plumbline-dev/plumbline/sandbox"
 )
 
@@ -90,7 +91,7 @@ func (a *app) sandbox(ctx context.Context, f sandboxFlags) error {
 		Publish:  announcer.publish,
 		Observe: func(e sandbox.Event) {
 			if e.Kind != sandbox.Published {
-				fmt.Fprintf(a.Err, "%-9s %s %s  %s\n", e.Kind, e.Color, e.Version, e.Text)
+				fmt.Fprintf(a.Err, "%-9s %s %s  %s\n", e.Kind, e.Color, e.Version, term.Line(e.Text))
 			}
 		},
 	})

@@ -15,7 +15,7 @@ const (
 )
 
 // printTable writes rows in columns, the first row as their heading. On a terminal the last column is cut where the line
-// ends. paint colors a cell after its width is known.
+// ends. paint colors a cell after its width is known; cells have no colors of their own.
 func printTable(w io.Writer, heading func(string) string, rows [][]string, paint func(row, column int, text string) string) {
 	table{rows: rows, heading: heading, paint: paint}.print(w, widthOf(w))
 }
@@ -45,7 +45,8 @@ func (t table) print(w io.Writer, width int) {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			cell = term.Line(cell)
+			row[i], widths[i] = cell, max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
 	last, indent := len(widths)-1, 2
@@ -96,8 +97,9 @@ func (t table) cell(row, column int, text string) string {
 	return text
 }
 
-// fit is a text as it fits beside an indent; elsewhere than on a terminal it is one line.
+// fit is a text without colors as it fits beside an indent; elsewhere than on a terminal it is one line.
 func fit(w io.Writer, text string, indent int) []string {
+	text = term.Line(text)
 	if width := widthOf(w); width > 0 {
 		return wrap(text, max(width-indent, wholeColumn))
 	}
