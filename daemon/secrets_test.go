@@ -59,6 +59,8 @@ func echoing(w http.ResponseWriter, r *http.Request) {
 	case "/away":
 		w.Header().Set("Location", "https://elsewhere.test/?heard="+url.QueryEscape(heard))
 		w.WriteHeader(http.StatusFound)
+	case "/escaped":
+		escaping(w, heard, r.Header.Get("Authorization"))
 	case "/hangup":
 		panic(http.ErrAbortHandler)
 	default:
@@ -77,12 +79,14 @@ func leaky() string {
 		`$.url: {length: 1}, headers.X-Heard: no, body: {starts_with: no}, $: {type: string}}`
 	for _, auth := range []string{"oauth", "bearer", "basic"} {
 		fmt.Fprintf(&s, "  - name: %[1]s\n    get: /echo\n    auth: %[1]s\n    expect: %[2]s\n", auth, wants)
+		fmt.Fprintf(&s, "  - name: %[1]s escaped\n    get: /escaped\n    auth: %[1]s\n    expect: %[2]s\n", auth, escapesWanted)
 		fmt.Fprintf(&s, "  - name: %[1]s away\n    get: /away\n    follow: true\n    auth: %[1]s\n", auth)
 		fmt.Fprintf(&s, "  - name: %[1]s hangs up\n    get: /hangup\n    auth: %[1]s\n", auth)
 		fmt.Fprintf(&s, "  - name: %[1]s refused\n    get: /refuse\n    auth: %[1]s\n", auth)
 	}
 	for name, sends := range map[string]string{"header": "headers: {X-Key: key $(secrets.named)}", "query": "query: {key: $(secrets.named)}"} {
 		fmt.Fprintf(&s, "  - name: %s\n    get: /echo\n    %s\n    expect: %s\n", name, sends, wants)
+		fmt.Fprintf(&s, "  - name: %s escaped\n    get: /escaped\n    %s\n    expect: %s\n", name, sends, escapesWanted)
 		fmt.Fprintf(&s, "  - name: %s hangs up\n    get: /hangup\n    %s\n", name, sends)
 	}
 	for name, sends := range map[string]string{"body": "json: {key: $(secrets.named)}", "form": "form: {key: $(secrets.named)}"} {
@@ -151,7 +155,7 @@ func TestNoSecretComesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := verdict(t, b, sent)
-	if want := 25 + workdayChecksCount + len(providersAsked); v.Counts.Passed != 1 || v.Counts.Failed < 20 || v.Counts.Total() != want {
+	if want := 30 + workdayChecksCount + len(providersAsked); v.Counts.Passed != 1 || v.Counts.Failed < 20 || v.Counts.Total() != want {
 		t.Errorf("of the echoing's answers are %+v, want %d with one that passed", v.Counts, want)
 	}
 	until(t, "the record has the verdict", func() bool { r, _ := d.Record("plum"); return r.Colors[plumbline.Green].Last != nil })

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -140,10 +141,20 @@ func distinct(forms []form) []form {
 // Leaks says where text gives away one of the secrets, without repeating it: "secret 2 of 3, as base64 of clear, at
 // byte 17". It returns "" if text is clean. It is the one helper of all tests that look for leaks.
 func Leaks(text string, secrets ...string) string {
+	var p plain
+	if hasEscapes(text) {
+		p = plainOf(text)
+	}
 	for i, secret := range secrets {
-		for _, f := range formsOf(secret) {
+		forms := formsOf(secret)
+		for _, f := range forms {
 			if at := strings.Index(text, f.text); at >= 0 {
 				return fmt.Sprintf("secret %d of %d, as %s, at byte %d", i+1, len(secrets), f.name, at)
+			}
+		}
+		for _, f := range plainForms(forms) {
+			if at := bytes.Index(p.text, []byte(f.text)); at >= 0 {
+				return fmt.Sprintf("secret %d of %d, as %s, escaped, at byte %d", i+1, len(secrets), f.name, p.at[at].from)
 			}
 		}
 	}

@@ -14,64 +14,56 @@ const Mark = "[redacted]"
 const MinLength = 4
 
 // A Redactor replaces secrets by Mark, in clear and in the encodings in which they travel: base64 at every alignment,
-// hex, URL, JSON, Go and HTML escapes, also where a text was cut within one and ends in an ellipsis. It is immutable and safe for concurrent use; nil changes nothing.
+// hex and HTML, also where a text was cut within one and ends in an ellipsis, and each of them in whatever escapes of
+// JSON, URLs and programming languages. It is immutable and safe for concurrent use; nil changes nothing.
 //
-// Redact values before they are put into JSON: a secret that starts with n, met after a backslash, would otherwise
-// take the second half of an escape with it.
+// Redact values before they are put into JSON: a secret that begins with 0041, met after \u, or ends in a backslash,
+// met before a quote, would otherwise take a part of an escape with it.
 type Redactor struct {
-	starts  [1 << startBits / 64]uint64 // which hashes of four bytes begin a needle
-	needles map[[MinLength]byte][]string
+	written needles // as they are
+	plain   needles // without escapes
 }
-
-const startBits = 14
 
 // New returns a redactor for the secrets. Those shorter than MinLength are left out.
 func New(secrets ...string) *Redactor {
-	r := &Redactor{needles: make(map[[MinLength]byte][]string)}
+	r := &Redactor{}
 	for _, secret := range secrets {
-		for _, f := range formsOf(secret) {
-			start := [MinLength]byte([]byte(f.text))
-			if slices.Contains(r.needles[start], f.text) {
-				continue
-			}
-			r.needles[start] = append(r.needles[start], f.text)
-			h := hash(start)
-			r.starts[h/64] |= 1 << (h % 64)
-		}
-	}
-	for _, needles := range r.needles {
-		slices.SortFunc(needles, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+		forms := formsOf(secret)
+		r.written.add(forms)
+		r.plain.add(plainForms(forms))
 	}
 	return r
 }
 
-func hash(b [MinLength]byte) uint32 {
-	n := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-	return n * 2654435761 >> (32 - startBits)
-}
-
 // String returns s without secrets. Secrets that overlap or touch become one mark.
 func (r *Redactor) String(s string) string {
-	if r == nil || len(r.needles) == 0 {
+	if r == nil || len(r.written.by) == 0 {
+		return s
+	}
+	found := r.written.find(s)
+	if hasEscapes(s) {
+		p := plainOf(s)
+		for _, f := range r.plain.find(string(p.text)) {
+			found = append(found, span{p.at[f.from].from, p.at[f.to-1].to})
+		}
+		slices.SortFunc(found, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	}
+	return marked(s, found)
+}
+
+// marked puts a mark in the place of spans, which are in order.
+func marked(s string, found []span) string {
+	if len(found) == 0 {
 		return s
 	}
 	var out strings.Builder
 	done := 0 // s[:done] is written
-	effort := leastEffort + effortPerByte*len(s)
-	for i := 0; i+MinLength <= len(s); i++ {
-		end := r.match(s, i, &effort)
-		if end == 0 {
-			continue
+	for i, f := range found {
+		if i == 0 || f.from > done {
+			out.WriteString(s[done:f.from])
+			out.WriteString(Mark)
 		}
-		for next := i + 1; next <= end && end < len(s) && next+MinLength <= len(s); next++ {
-			end = max(end, r.match(s, next, &effort))
-		}
-		out.WriteString(s[done:i])
-		out.WriteString(Mark)
-		done, i = end, end-1
-	}
-	if done == 0 {
-		return s
+		done = max(done, f.to)
 	}
 	out.WriteString(s[done:])
 	return out.String()
@@ -79,7 +71,7 @@ func (r *Redactor) String(s string) string {
 
 // Bytes returns b without secrets; b itself, untouched, if there are none in it.
 func (r *Redactor) Bytes(b []byte) []byte {
-	if r == nil || len(r.needles) == 0 {
+	if r == nil || len(r.written.by) == 0 {
 		return b
 	}
 	s := string(b)
@@ -87,59 +79,4 @@ func (r *Redactor) Bytes(b []byte) []byte {
 		return []byte(clean)
 	}
 	return b
-}
-
-// ellipsis ends a text that was cut, perhaps within a secret.
-const ellipsis = "…"
-
-// tellingLength is how much of a secret gives it away, however long it is.
-const tellingLength = 8
-
-// The number of bytes that are compared, in all. Who sends a secret that repeats itself, and a text of the same, would
-// otherwise make it grow with the square of their length.
-const (
-	leastEffort   = 64 << 10
-	effortPerByte = 64
-)
-
-// match is the end of the longest needle that begins at i, or of what a cut left of one, or 0. When the effort is used up it
-// is the end of the text: what is made of pieces of secrets is hidden whole.
-func (r *Redactor) match(s string, i int, effort *int) int {
-	start := [MinLength]byte{s[i], s[i+1], s[i+2], s[i+3]}
-	if h := hash(start); r.starts[h/64]&(1<<(h%64)) == 0 {
-		return 0
-	}
-	for _, needle := range r.needles[start] {
-		n := common(s[i:], needle)
-		if *effort -= n + 1; *effort < 0 {
-			return len(s)
-		}
-		if n == len(needle) {
-			return i + n
-		}
-		if n = cutOff(s[i:], n); n >= tellingLength || 2*n >= len(needle) {
-			return i + n
-		}
-	}
-	return 0
-}
-
-// common is the length of what two texts begin with.
-func common(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-// cutOff is where a text was cut that has so many bytes in common with a needle, or 0. The needle may go on with what begins
-// like an ellipsis.
-func cutOff(s string, n int) int {
-	for back := 0; back < len(ellipsis) && back <= n; back++ {
-		if strings.HasPrefix(s[n-back:], ellipsis) {
-			return n - back
-		}
-	}
-	return 0
 }
