@@ -83,6 +83,9 @@ func escapes(s string) []form {
 		{"HTML", html.EscapeString(s)},
 		{"mrkdwn", strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)},
 	}
+	for _, quotes := range [][2]string{{"&quot;", "&apos;"}, {"&quot;", "&#39;"}, {"&quot;", "&#039;"}, {"&quot;", "&#x27;"}, {"&quot;", "'"}} {
+		forms = append(forms, form{"HTML", strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, quotes[0], "'", quotes[1]).Replace(s)})
+	}
 	for _, escapeHTML := range []bool{true, false} {
 		plain := jsonText(s, escapeHTML)
 		forms = append(forms, form{"JSON", plain}, form{"JSON", strings.ReplaceAll(plain, "/", `\/`)})
