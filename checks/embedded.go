@@ -36,10 +36,7 @@ func embedded(in netip.Addr) (all []netip.Addr) {
 		if !e.within.Contains(in) {
 			continue
 		}
-		var v4 [4]byte
-		for i, at := range e.at {
-			v4[i] = bytes[at]
-		}
+		v4 := [4]byte{bytes[e.at[0]], bytes[e.at[1]], bytes[e.at[2]], bytes[e.at[3]]}
 		if e.within == ownNAT && (v4[0] == 0 || v4[0] >= 224) {
 			continue // what is nobody's was read in the wrong way
 		}
