@@ -69,6 +69,7 @@ type loader struct {
 	keys     map[string]*yaml.Node // the places of keys, by path
 	places   []string
 	root     *yaml.Node // the merged settings
+	unread   unread
 	problems strictyaml.Problems
 }
 
@@ -86,7 +87,7 @@ func (l *loader) load() {
 	l.root = l.node(merged.Raw(), "")
 	if err := strictyaml.Decode(l.source.File, l.root, l.config); err != nil {
 		l.add(err)
-		return
+		l.unread = unreadable(l.root, l.problems)
 	}
 	if err := l.canonicalize(); err != nil {
 		l.add(err)
@@ -94,6 +95,7 @@ func (l *loader) load() {
 	}
 	l.defaults()
 	l.validate()
+	l.leaveOut()
 	l.resolvePaths()
 	l.resolveSecrets()
 }
@@ -210,17 +212,23 @@ func (l *loader) path(n *yaml.Node, path string) string {
 }
 
 func (l *loader) problem(at *yaml.Node, format string, args ...any) {
-	l.problems = append(l.problems, strictyaml.At(l.source.File, at, format, args...))
+	l.tell(at, strictyaml.At(l.source.File, at, format, args...))
 }
 
 func (l *loader) hinted(at *yaml.Node, hint, format string, args ...any) {
-	l.problems = append(l.problems, strictyaml.At(l.source.File, at, format, args...).WithHint("%s", hint))
+	l.tell(at, strictyaml.At(l.source.File, at, format, args...).WithHint("%s", hint))
 }
 
 func (l *loader) warn(at *yaml.Node, format string, args ...any) {
 	p := strictyaml.At(l.source.File, at, format, args...)
 	p.Warning = true
-	l.problems = append(l.problems, p)
+	l.tell(at, p)
+}
+
+func (l *loader) tell(at *yaml.Node, p strictyaml.Problem) {
+	if !l.unread.follows(at, p.Text+" "+p.Hint) {
+		l.problems = append(l.problems, p)
+	}
 }
 
 func (l *loader) add(err error) {

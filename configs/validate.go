@@ -26,14 +26,18 @@ func (l *loader) validate() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
 		l.name(name, "connections", name)
-		l.connection(name, c.Connections[name])
+		if c.Connections[name].Kind != "" {
+			l.connection(name, c.Connections[name])
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.NamedSecrets)) {
 		l.namedSecret(name, c.NamedSecrets[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Reporters)) {
 		l.name(name, "reporters", name)
-		l.reporter(name, c.Reporters[name])
+		if c.Reporters[name].Kind != "" {
+			l.reporter(name, c.Reporters[name])
+		}
 	}
 	l.tokens(c.Tokens)
 	l.outside(c)
@@ -91,6 +95,9 @@ func (l *loader) environmentOf(service string, color plumbline.Color, e *Environ
 	}
 	l.allow(e.Allow, append(path, "allow"))
 	known := slices.Sorted(maps.Keys(l.config.Connections))
+	if len(known) == 0 && l.unreadIn("connections") {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Connections)) {
 		to := e.Connections[name]
 		if !slices.Contains(known, to) {

@@ -41,7 +41,7 @@ func (l *loader) reporter(name string, r *Reporter) {
 	}
 	known := slices.Sorted(maps.Keys(l.config.Services))
 	for _, service := range r.On.Service {
-		if !slices.Contains(known, service) {
+		if !slices.Contains(known, service) && (len(known) > 0 || !l.unreadIn("services")) {
 			l.hinted(l.at(append(path, "on", "service")...), strictyaml.DidYouMean(service, known), "unknown service %q", service)
 		}
 	}
