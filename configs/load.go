@@ -69,6 +69,7 @@ type loader struct {
 	keys     map[string]*yaml.Node // the places of keys, by path
 	places   []string
 	root     *yaml.Node // the merged settings
+	told     int        // problems of a file that can be decoded nevertheless
 	unread   unread
 	problems strictyaml.Problems
 }
@@ -81,14 +82,12 @@ func (l *loader) load() {
 			l.problem(nil, "%s", err)
 		}
 	}
-	if len(l.problems) > 0 {
+	if len(l.problems) > l.told {
 		return // what follows would only complain of the same
 	}
 	l.root = l.node(merged.Raw(), "")
-	if err := strictyaml.Decode(l.source.File, l.root, l.config); err != nil {
-		l.add(err)
-		l.unread = unreadable(l.root, l.problems)
-	}
+	l.add(strictyaml.Decode(l.source.File, l.root, l.config))
+	l.unread = unreadable(l.root, l.problems)
 	if err := l.canonicalize(); err != nil {
 		l.add(err)
 		return
@@ -114,10 +113,11 @@ func (l *loader) file(*koanf.Koanf) map[string]any {
 		}
 	}
 	root, err := strictyaml.Parse(l.source.File, data)
-	if err != nil {
-		l.add(err)
+	l.add(err)
+	if root == nil {
 		return nil
 	}
+	l.told = len(l.problems)
 	if root.Kind != yaml.MappingNode {
 		l.add(strictyaml.Decode(l.source.File, root, &Config{}))
 		return nil

@@ -22,6 +22,8 @@ func TestWhatCannotBeDecodedHidesNothingElse(t *testing.T) {
 			[]string{`unknown color "red"`, `unknown key "foo"`, "0, want 1 or more"}},
 		{"a service", service("standby: {schedule: \"61 * * * *\", time_zone: Mars/X, retain: -1h}\n    gate: {valid_for: 0s, rollback: foo, mode: observe}\n    deadline: 5x"), nil,
 			[]string{`"61 * * * *"`, `unknown time zone "Mars/X"`, `"-1h", want a duration`, "0s, want more than 0s", `unknown rollback "foo"`, "mode observe without an end", `"5x", want a duration`}},
+		{"a key twice", valid + "listen: 127.0.0.1:1\nlisten: x\nfoo: 1\nlog: {level: loud}", nil,
+			[]string{`duplicate key "listen", first on line 6`, `unknown key "foo"`, `unknown level "loud"`}},
 		{"a date that isn't one", service("gate: {mode: observe, until: tomorrow}"), nil, []string{`"tomorrow", want a date`}},
 		{"a mode that isn't one", service("gate: {mode: [observe], until: 2026-12-01}"), nil, []string{"a list, want text"}},
 		{"new with a color that isn't one", service("new: true\n    live: red"), nil, []string{`unknown color "red"`}},

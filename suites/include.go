@@ -1,7 +1,6 @@
 package suites
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -68,11 +67,8 @@ func (p *parser) include(n *yaml.Node, way []string) []piece {
 	back := p.place
 	defer func() { p.place = back }()
 	p.place = place{file: p.shown(full), dir: path.Dir(full)}
-	root, err := strictyaml.Parse(p.file, data)
-	if err != nil {
-		var problems strictyaml.Problems
-		errors.As(err, &problems)
-		p.problems = append(p.problems, problems...)
+	root := p.root(data)
+	if root == nil {
 		return nil
 	}
 	if name := strictyaml.Value(root, "suite"); name != nil {

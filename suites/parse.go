@@ -41,11 +41,10 @@ func newParser(name string, beside files, o Options) *parser {
 }
 
 func (p *parser) parse(data []byte) (Suite, error) {
-	root, err := strictyaml.Parse(p.file, data)
-	if err != nil {
-		return Suite{}, err
+	root := p.root(data)
+	if root != nil {
+		p.top(root)
 	}
-	p.top(root)
 	problems := onceEach(p.problems.Sorted())
 	if p.options.Strict {
 		for i := range problems {
@@ -62,6 +61,15 @@ func (p *parser) parse(data []byte) (Suite, error) {
 	}
 	p.suite.Digest = digest(p.suite.Source)
 	return p.suite, nil
+}
+
+// root is what a file has, as far as something can be told of it, or nil.
+func (p *parser) root(data []byte) *yaml.Node {
+	root, err := strictyaml.Parse(p.file, data)
+	var problems strictyaml.Problems
+	errors.As(err, &problems)
+	p.problems = append(p.problems, problems...)
+	return root
 }
 
 // onceEach tells a warning once, however many checks give cause for it.

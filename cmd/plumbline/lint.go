@@ -146,10 +146,7 @@ func isConfiguration(path string) bool {
 	if err != nil {
 		return false
 	}
-	root, err := strictyaml.Parse(path, data)
-	if err != nil {
-		return false
-	}
+	root, _ := strictyaml.Parse(path, data) // what is wrong is told when it is read
 	return strictyaml.Value(root, "suite") == nil && strictyaml.Value(root, "checks") == nil &&
 		(strictyaml.Value(root, "services") != nil || strictyaml.Value(root, "bus") != nil)
 }

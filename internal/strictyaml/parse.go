@@ -29,7 +29,8 @@ func ReadFile(name string) ([]byte, error) {
 }
 
 // Parse reads the one document of a file, within bounds, without anything that YAML has beyond JSON but comments and
-// styles. The error is Problems.
+// styles. The error is Problems. If nothing but duplicate keys, anchors and tags is wrong, there is a node as well, without
+// them: what else is wrong with it can be told, too.
 func Parse(file string, data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
 		return nil, Problems{{File: file, Text: fmt.Sprintf("is larger than %d bytes", MaxBytes)}}
@@ -54,10 +55,13 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	root := document.Content[0]
 	s := scan{file: file, lines: bytes.Split(data, []byte("\n"))}
 	s.node(root, 1)
-	if len(s.problems) > 0 {
-		return nil, s.problems.Sorted()
+	switch {
+	case len(s.problems) == 0:
+		return root, nil
+	case s.unsure:
+		root = nil
 	}
-	return root, nil
+	return root, s.problems.Sorted()
 }
 
 // A scan looks for what is refused before anything is decoded.
@@ -65,6 +69,13 @@ type scan struct {
 	file     string
 	lines    [][]byte
 	problems Problems
+	unsure   bool // of what is meant
+}
+
+// refuse keeps what leaves nothing to go on with.
+func (s *scan) refuse(p Problem) {
+	s.unsure = true
+	s.add(p)
 }
 
 func (s *scan) add(p Problem) {
@@ -76,17 +87,18 @@ func (s *scan) add(p Problem) {
 
 func (s *scan) node(n *yaml.Node, depth int) {
 	if depth > MaxDepth {
-		s.add(At(s.file, n, "is nested deeper than %d levels", MaxDepth))
+		s.refuse(At(s.file, n, "is nested deeper than %d levels", MaxDepth))
 		return
 	}
 	switch {
 	case n.Kind == yaml.AliasNode:
-		s.add(At(s.file, n, "aliases such as *%s are refused", n.Value).WithHint("write the value out"))
+		s.refuse(At(s.file, n, "aliases such as *%s are refused", n.Value).WithHint("write the value out"))
 		return
 	case n.Anchor != "":
 		s.add(At(s.file, n, "anchors such as &%s are refused", n.Anchor).WithHint("write the value out, or quote it if it is text"))
-	case n.Style&yaml.TaggedStyle != 0:
+	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
 		s.add(At(s.file, n, "tags such as %s are refused", n.Tag).WithHint("leave it out, or quote the value if it is text"))
+		n.Tag, n.Style = "", n.Style&^yaml.TaggedStyle
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -94,7 +106,7 @@ func (s *scan) node(n *yaml.Node, depth int) {
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
 			if isAbsent(item) {
-				s.add(At(s.file, item, "a list item without a value").WithHint("%s", s.cureAbsent(item)))
+				s.refuse(At(s.file, item, "a list item without a value").WithHint("%s", s.cureAbsent(item)))
 				continue
 			}
 			s.node(item, depth+1)
@@ -104,34 +116,38 @@ func (s *scan) node(n *yaml.Node, depth int) {
 
 func (s *scan) mapping(n *yaml.Node, depth int) {
 	if keys := len(n.Content) / 2; keys > MaxKeys {
-		s.add(At(s.file, n, "a map of %d keys, want at most %d", keys, MaxKeys))
+		s.refuse(At(s.file, n, "a map of %d keys, want at most %d", keys, MaxKeys))
 		return
 	}
 	lines := make(map[string]int, len(n.Content)/2)
+	var once []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			s.add(At(s.file, key, "a key that isn't text"))
+			s.refuse(At(s.file, key, "a key that isn't text"))
 			continue
 		case key.Tag == "!!merge":
-			s.add(At(s.file, key, "merge keys are refused").WithHint("write the keys out"))
+			s.refuse(At(s.file, key, "merge keys are refused").WithHint("write the keys out"))
 			continue
 		case isAbsent(key):
-			s.add(At(s.file, key, "a value without a key"))
+			s.refuse(At(s.file, key, "a value without a key"))
 			continue
 		case lines[key.Value] > 0:
 			s.add(At(s.file, key, "duplicate key %q, first on line %d", short(key.Value), lines[key.Value]))
+			s.node(value, depth+1)
 			continue
 		}
 		lines[key.Value] = key.Line
+		once = append(once, key, value)
 		s.node(key, depth)
 		if isAbsent(value) {
-			s.add(At(s.file, key, "%s has no value", short(key.Value)).WithHint("%s", s.cureAbsent(value)))
+			s.refuse(At(s.file, key, "%s has no value", short(key.Value)).WithHint("%s", s.cureAbsent(value)))
 			continue
 		}
 		s.node(value, depth+1)
 	}
+	n.Content = once
 }
 
 // isAbsent says whether nothing was written: a null that somebody wrote is a value.

@@ -26,6 +26,9 @@ func TestParseRefuses(t *testing.T) {
 		"comment only":     {"# nothing\n", "f.yaml: is empty"},
 		"two documents":    {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document, want one a file (split the file at `---`)"},
 		"tag":              {"a: !!str 1\n", "f.yaml:1:4: tags such as !!str are refused (leave it out, or quote the value if it is text)"},
+		"bare tag":         {"a: ! bar\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
+		"bare tag of map":  {"a: ! {b: 1}\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
+		"bare tag of key":  {"! a: 1\n", "f.yaml:1:1: tags such as ! are refused (leave it out, or quote the value if it is text)"},
 		"anchor":           {"a: &x 1\n", "f.yaml:1:4: anchors such as &x are refused (write the value out, or quote it if it is text)"},
 		"alias":            {"a: &x 1\nb: *x\n", "f.yaml:2:4: aliases such as *x are refused (write the value out)"},
 		"unknown alias":    {"a: *x\n", "f.yaml:1:4: aliases such as `*name` are refused (write the value out, or quote it if it is text)"},
@@ -65,6 +68,21 @@ func TestParseTellsEverything(t *testing.T) {
 		if problems[i].Line < problems[i-1].Line {
 			t.Errorf("line %d after line %d", problems[i].Line, problems[i-1].Line)
 		}
+	}
+}
+
+func TestParseGoesOnAfterADuplicate(t *testing.T) {
+	n, err := strictyaml.Parse("f.yaml", []byte("name: a\nname: [b]\ncount: ! x\nfoo: 1\n"))
+	if err == nil || n == nil {
+		t.Fatalf("got %v and %v, want both", n, err)
+	}
+	var into settings
+	err = strictyaml.Decode("f.yaml", n, &into)
+	if want := "f.yaml:3:8: \"x\", want a whole number\nf.yaml:4:1: unknown key \"foo\""; err == nil || !strings.HasPrefix(err.Error(), want) || into.Name != "a" {
+		t.Errorf("got %q and\n%v\nwant\n%s", into.Name, err, want)
+	}
+	if n, err := strictyaml.Parse("f.yaml", []byte("a: 1\na: 2\nb:\n")); err == nil || n != nil {
+		t.Errorf("got %v and %v, want an error alone", n, err)
 	}
 }
 
