@@ -35,6 +35,9 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
 		return nil, Problems{{File: file, Text: fmt.Sprintf("is larger than %d bytes", MaxBytes)}}
 	}
+	if problems := directives(file, data); len(problems) > 0 {
+		return nil, problems
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		return nil, Problems{syntax(file, data, err)}

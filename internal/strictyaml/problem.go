@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
 	"go.yaml.in/yaml/v4"
@@ -161,7 +163,12 @@ func Excerpt(data []byte, p Problem) string {
 	line := []rune(strings.TrimRight(lines[p.Line-1], "\r"))
 	column := min(max(p.Column, 1)-1, len(line))
 	from := max(0, column-widest/2)
-	shown := line[from:min(len(line), from+widest)]
+	shown := slices.Clone(line[from:min(len(line), from+widest)])
+	for i, r := range shown {
+		if unicode.IsControl(r) && r != '\t' {
+			shown[i] = utf8.RuneError
+		}
+	}
 	number := fmt.Sprintf("%4d | ", p.Line)
 	pad := make([]rune, 0, column-from)
 	for _, r := range line[from:column] {

@@ -22,31 +22,41 @@ func TestParseRefuses(t *testing.T) {
 		wide.WriteString(many + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + strings.Repeat("y", i/7) + ": 1\n")
 	}
 	tests := map[string]struct{ yaml, want string }{
-		"empty":            {"", "f.yaml: is empty"},
-		"comment only":     {"# nothing\n", "f.yaml: is empty"},
-		"two documents":    {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document, want one a file (split the file at `---`)"},
-		"tag":              {"a: !!str 1\n", "f.yaml:1:4: tags such as !!str are refused (leave it out, or quote the value if it is text)"},
-		"bare tag":         {"a: ! bar\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
-		"bare tag of map":  {"a: ! {b: 1}\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
-		"bare tag of key":  {"! a: 1\n", "f.yaml:1:1: tags such as ! are refused (leave it out, or quote the value if it is text)"},
-		"anchor":           {"a: &x 1\n", "f.yaml:1:4: anchors such as &x are refused (write the value out, or quote it if it is text)"},
-		"alias":            {"a: &x 1\nb: *x\n", "f.yaml:2:4: aliases such as *x are refused (write the value out)"},
-		"unknown alias":    {"a: *x\n", "f.yaml:1:4: aliases such as `*name` are refused (write the value out, or quote it if it is text)"},
-		"merge key":        {"a: 1\n<<: {b: 1}\n", "f.yaml:2:1: merge keys are refused (write the keys out)"},
-		"duplicate key":    {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: duplicate key \"a\", first on line 1"},
-		"comment as value": {"a: #team\n", "f.yaml:1:1: a has no value (quote `#team` if it is the value)"},
-		"no value":         {"a:\nb: 1\n", "f.yaml:1:1: a has no value (give it one or leave it out)"},
-		"empty item":       {"a:\n  - 1\n  -\n", "f.yaml:3:4: a list item without a value (give it one or leave it out)"},
-		"no value in flow": {"a: {b: }\n", "f.yaml:1:5: b has no value (give it one or leave it out)"},
-		"key is a map":     {"? {a: 1}\n: 2\n", "f.yaml:1:3: a key that isn't text"},
-		"too deep":         {"a: " + deep, "f.yaml:1:35: is nested deeper than 32 levels"},
-		"too wide":         {wide.String(), "f.yaml:1:1: a map of 1001 keys, want at most 1000"},
-		"too large":        {strings.Repeat("# padding\n", 110_000), "f.yaml: is larger than 1048576 bytes"},
-		"open list":        {"a: [1, 2\nb: 3\n", "f.yaml:1:4: a list `[` that isn't closed (write `]`)"},
-		"open quote":       {"a: \"x\nb: 1\n", "f.yaml:1:4: a quote that isn't closed (write the closing quote)"},
-		"tab":              {"a:\n\t- x\n", "f.yaml:2:1: a tab in the indent (indent with spaces)"},
-		"at sign":          {"a: @x\n", "f.yaml:1:4: a character that can't begin a value (quote a value that begins with `@`)"},
-		"colons":           {"a: b: c\n", "f.yaml:1:5: a second `: ` on a line, or an indent that doesn't fit the line above (quote a value that contains `: `, or align the key)"},
+		"empty":              {"", "f.yaml: is empty"},
+		"comment only":       {"# nothing\n", "f.yaml: is empty"},
+		"two documents":      {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document, want one a file (split the file at `---`)"},
+		"tag":                {"a: !!str 1\n", "f.yaml:1:4: tags such as !!str are refused (leave it out, or quote the value if it is text)"},
+		"bare tag":           {"a: ! bar\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
+		"bare tag of map":    {"a: ! {b: 1}\n", "f.yaml:1:4: tags such as ! are refused (leave it out, or quote the value if it is text)"},
+		"bare tag of key":    {"! a: 1\n", "f.yaml:1:1: tags such as ! are refused (leave it out, or quote the value if it is text)"},
+		"tag directive":      {"# x\n%TAG ! tag:foo\n---\na: 1\n", "f.yaml:2:1: directives such as %TAG are refused (take the line out)"},
+		"version":            {"%YAML 1.1\na: 1\n", "f.yaml:1:1: directives such as %YAML are refused (take the line out)"},
+		"unknown directive":  {"%FOO\n---\na: 1\n", "f.yaml:1:1: directives such as %FOO are refused (take the line out)"},
+		"percent":            {"a: 1\n%foo\n", "f.yaml:2:1: a line that begins with `%` (take it out, or indent it if it is text)"},
+		"late directive":     {"a: 1\n%YAML 1.1\n", "f.yaml:2:1: a line that begins with `%` (take it out, or indent it if it is text)"},
+		"control":            {"a: 1\nb: é\x01y\n", "f.yaml:2:5: a control character (take it out)"},
+		"control in comment": {"# \x1b[1m\na: 1\n", "f.yaml:1:3: a control character (take it out)"},
+		"Latin-1":            {"a: 1\nb: caf\xe9\n", "f.yaml:2:7: bytes that are no text (save the file as UTF-8)"},
+		"half a character":   {"a: \"\xe2\x82", "f.yaml:1:5: bytes that are no text (save the file as UTF-8)"},
+		"comma":              {"a: ,\n", "f.yaml:1:4: no value where one is wanted (write it, or quote one that begins with `,`, `]` or `}`)"},
+		"anchor":             {"a: &x 1\n", "f.yaml:1:4: anchors such as &x are refused (write the value out, or quote it if it is text)"},
+		"alias":              {"a: &x 1\nb: *x\n", "f.yaml:2:4: aliases such as *x are refused (write the value out)"},
+		"unknown alias":      {"a: *x\n", "f.yaml:1:4: aliases such as `*name` are refused (write the value out, or quote it if it is text)"},
+		"merge key":          {"a: 1\n<<: {b: 1}\n", "f.yaml:2:1: merge keys are refused (write the keys out)"},
+		"duplicate key":      {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: duplicate key \"a\", first on line 1"},
+		"comment as value":   {"a: #team\n", "f.yaml:1:1: a has no value (quote `#team` if it is the value)"},
+		"no value":           {"a:\nb: 1\n", "f.yaml:1:1: a has no value (give it one or leave it out)"},
+		"empty item":         {"a:\n  - 1\n  -\n", "f.yaml:3:4: a list item without a value (give it one or leave it out)"},
+		"no value in flow":   {"a: {b: }\n", "f.yaml:1:5: b has no value (give it one or leave it out)"},
+		"key is a map":       {"? {a: 1}\n: 2\n", "f.yaml:1:3: a key that isn't text"},
+		"too deep":           {"a: " + deep, "f.yaml:1:35: is nested deeper than 32 levels"},
+		"too wide":           {wide.String(), "f.yaml:1:1: a map of 1001 keys, want at most 1000"},
+		"too large":          {strings.Repeat("# padding\n", 110_000), "f.yaml: is larger than 1048576 bytes"},
+		"open list":          {"a: [1, 2\nb: 3\n", "f.yaml:1:4: a list `[` that isn't closed (write `]`)"},
+		"open quote":         {"a: \"x\nb: 1\n", "f.yaml:1:4: a quote that isn't closed (write the closing quote)"},
+		"tab":                {"a:\n\t- x\n", "f.yaml:2:1: a tab in the indent (indent with spaces)"},
+		"at sign":            {"a: @x\n", "f.yaml:1:4: a character that can't begin a value (quote a value that begins with `@`)"},
+		"colons":             {"a: b: c\n", "f.yaml:1:5: a second `: ` on a line, or an indent that doesn't fit the line above (quote a value that contains `: `, or align the key)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -268,6 +278,9 @@ func TestExcerpt(t *testing.T) {
 	got := strictyaml.Excerpt(data, strictyaml.Problem{Line: 2, Column: 2})
 	if want := "   2 | \tb: 2\n     | \t^\n"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := strictyaml.Excerpt([]byte("a: \x1b\xff\n"), strictyaml.Problem{Line: 1, Column: 4}), "   1 | a: ��\n     |    ^\n"; got != want {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
 	if got := strictyaml.Excerpt(data, strictyaml.Problem{Line: 9}); got != "" {
 		t.Errorf("got %q for a line that isn't there", got)

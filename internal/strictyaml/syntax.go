@@ -1,11 +1,15 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
+
+const percent, quotePercent = "a line that begins with `%`", "take it out, or indent it if it is text"
 
 // cures says in a person's words what the scanner's messages mean.
 var cures = []struct{ message, text, hint string }{
@@ -18,7 +22,11 @@ var cures = []struct{ message, text, hint string }{
 	{"did not find expected key", "a line that doesn't fit the map above", "check the indent and the quotes"},
 	{"could not find expected ':'", "a key without `:`", "write `key: value`"},
 	{"unknown anchor", "aliases such as `*name` are refused", "write the value out, or quote it if it is text"},
+	{"did not find expected node content", "no value where one is wanted", "write it, or quote one that begins with `,`, `]` or `}`"},
+	{"unknown directive name", percent, quotePercent},
+	{"before directive", percent, quotePercent},
 	{"control characters are not allowed", "a control character", "take it out"},
+	{"UTF-8", "bytes that are no text", "save the file as UTF-8"},
 	{"found a tab character", "a tab in the indent", "indent with spaces"},
 }
 
@@ -45,6 +53,12 @@ func syntax(file string, data []byte, err error) Problem {
 			p.Hint = "quote a value that begins with `" + c + "`"
 		}
 	}
+	if p.Line == 0 {
+		p.Line, p.Column = unreadable(data)
+	}
+	if p.Text == percent {
+		p.Column = 1
+	}
 	if opened := load.ContextMark; opened.Line > 0 && opened.Line < p.Line && strings.Contains(p.Text, "isn't closed") {
 		p.Line, p.Column = opened.Line, opened.Column
 	}
@@ -61,4 +75,39 @@ func charAt(data []byte, line, column int) string {
 		return ""
 	}
 	return string(runes[column-1])
+}
+
+// unreadable is the place of the first character that no YAML has, or 0.
+func unreadable(data []byte) (line, column int) {
+	line, column = 1, 1
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1, r < ' ' && !strings.ContainsRune("\t\n\r", r), r == 0xFFFE, r == 0xFFFF:
+			return line, column
+		case r == '\n':
+			line, column = line+1, 1
+		default:
+			column++
+		}
+		data = data[size:]
+	}
+	return 0, 0
+}
+
+// directives refuses %TAG, %YAML and the like, which stand before everything but comments.
+func directives(file string, data []byte) Problems {
+	var problems Problems
+	line := 0
+	for text := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		line++
+		switch word, _, _ := bytes.Cut(bytes.TrimRight(text, "\r\n"), []byte(" ")); {
+		case bytes.HasPrefix(text, []byte("%")):
+			problems = append(problems, Problem{File: file, Line: line, Column: 1,
+				Text: "directives such as " + short(strings.ToValidUTF8(string(word), "?")) + " are refused", Hint: "take the line out"})
+		case len(bytes.TrimSpace(text)) > 0 && !bytes.HasPrefix(bytes.TrimSpace(text), []byte("#")):
+			return problems
+		}
+	}
+	return problems
 }
