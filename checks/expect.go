@@ -95,6 +95,9 @@ func (r *reader) selector(n *yaml.Node, captured bool) (selector, bool) {
 	case n.Kind != yaml.ScalarNode:
 		r.wrongHint(n, strictyaml.DidYouMean("", known), "want a place in the answer")
 		return selector{}, false
+	case isHeader && strings.Contains(header, "$("):
+		r.wrongHint(n, "write it out", "nothing is replaced in the name of a header")
+		return selector{}, false
 	case isHeader && header != "" && slices.Contains(known, anyHeader):
 		return selector{key: key, header: header}, true
 	case strings.HasPrefix(key, "$") && slices.Contains(known, anyPath):

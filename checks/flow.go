@@ -161,8 +161,8 @@ func namesRun(n *yaml.Node) bool {
 	return false
 }
 
-// InRow is text with the values of a row in it, for what is known when a suite is loaded. Other variables stay as they
-// are; the problem is a value that the row hasn't.
+// InRow is text with the values of a row in it, for what is known when a suite is loaded. The problem is another
+// variable, or a value that the row hasn't.
 func InRow(file string, n *yaml.Node, names Names) (string, *strictyaml.Problem) {
 	text := ""
 	r := &reader{file: file, names: names}
@@ -173,7 +173,7 @@ func InRow(file string, n *yaml.Node, names Names) (string, *strictyaml.Problem)
 		case p.variable.group == "row":
 			text += plain(Normal(p.variable.fallback))
 		default:
-			text += "$(" + p.variable.String() + ")"
+			r.wrongHint(n, literalCure, "$(%s) isn't replaced in a name: only $(row.x) is", p.variable)
 		}
 	}
 	if len(r.problems) > 0 {

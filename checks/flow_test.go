@@ -80,7 +80,7 @@ func TestRepeatable(t *testing.T) {
 		"{post: /a/$$$(run.id)}":                 false,
 		"{post: /a, query: {q: [1, $(run.id)]}}": true,
 		"{post: /a, json: {list: [{reference: 'plumbline $(run.id)'}]}}":                   true,
-		"{post: /a, json: {$(run.id): x}}":                                                 false,
+		"{post: /a, json: {$$(run.id): x}}":                                                false,
 		"{post: /a, json: {expect: $(run.id)}}":                                            true,
 		"{post: /a, body: x$(run.id)}":                                                     true,
 		"{post: /a, headers: {Idempotency-Key: $(run.id)}}":                                true,

@@ -111,6 +111,8 @@ func (r *reader) connection(n *yaml.Node) string {
 	case n.Kind != yaml.ScalarNode:
 		r.wrong(n, "want the name of a connection")
 	case n.Value == NoAuth:
+	case strings.Contains(n.Value, "$("):
+		r.wrongHint(n, "write it out", "nothing is replaced in the name of a connection")
 	case known == nil:
 		p := strictyaml.At(r.file, n, "connection %q can't be looked up without a configuration", n.Value)
 		p.Warning = true
@@ -137,6 +139,9 @@ func (r *reader) pairs(what string, n *yaml.Node) []pair {
 	var pairs []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		p, value := pair{name: n.Content[i].Value}, n.Content[i+1]
+		if what != "headers" { // which have names of their own
+			p.name = r.literal(n.Content[i], "a name in "+what)
+		}
 		switch value.Kind {
 		case yaml.ScalarNode:
 			p.values = []tree{r.tree(value)}

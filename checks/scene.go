@@ -147,7 +147,7 @@ func (r *reader) tree(n *yaml.Node) tree {
 	case yaml.MappingNode:
 		t, fixed := tree{fields: make(map[string]tree, len(n.Content)/2)}, make(map[string]any, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key, field := n.Content[i].Value, r.tree(n.Content[i+1])
+			key, field := r.literal(n.Content[i], "a key"), r.tree(n.Content[i+1])
 			t.fields[key], fixed[key] = field, field.fixed
 			t.varies = t.varies || field.varies
 		}

@@ -70,6 +70,9 @@ func (b *scenarioBuilder) step(n *yaml.Node) {
 		Effect plumbline.Effect `yaml:"effect"`
 	}
 	b.decode(d.Common, &common)
+	if n := strictyaml.Value(d.Common, "name"); n != nil {
+		common.Name = b.literal(n, "a name")
+	}
 	if common.Name == "" {
 		common.Name = c.Name
 	}

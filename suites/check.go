@@ -89,6 +89,7 @@ func (p *parser) check(n *yaml.Node, phase plumbline.Phase) {
 	}
 	var k common
 	p.decode(d.Common, &k)
+	p.unfold(&k, d.Common)
 	d.Auth, d.Names, d.Read = p.auth, p.names(), p.read
 	if k.Poll != nil {
 		d.StopIf = strictyaml.Value(k.Poll, "stop_if")

@@ -104,6 +104,7 @@ func (p *parser) skip(c *plumbline.Check, n *yaml.Node) {
 			return
 		}
 	}
+	s.Reason, s.Owner = p.plainText(strictyaml.Value(n, "reason"), "a reason"), p.plainText(strictyaml.Value(n, "owner"), "owner")
 	c.Skip = fmt.Sprintf("%s (%s, until %s)", s.Reason, s.Owner, s.Until.Value)
 	if p.suite.skips == nil {
 		p.suite.skips = map[string]end{}

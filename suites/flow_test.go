@@ -254,3 +254,31 @@ func FuzzBeside(f *testing.F) {
 		}
 	})
 }
+
+func TestLiterals(t *testing.T) {
+	s, err := suites.Parse("s.yaml", []byte(`
+suite: s
+vars: {x: $$(a)}
+checks:
+  - name: n $$(x)
+    get: /a
+    owner: $$(o)
+    tags: [$$(t)]
+    expect: {$.a: $(vars.x)}
+  - name: r $$(x) $(row.a)
+    get: /$(row.a)
+    each: [{a: $$(b)}]
+  - get: /c
+    needs: [n $(x)]
+`), suites.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := byName(s)["n $(x)"]
+	if c.Owner != "$(o)" || !slices.Equal(c.Tags, []string{"$(t)"}) {
+		t.Errorf("got owner %q and tags %q", c.Owner, c.Tags)
+	}
+	if byName(s)["r $(x) $(b)"].Name == "" {
+		t.Errorf("got %+v", s.Checks)
+	}
+}

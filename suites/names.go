@@ -18,7 +18,12 @@ func (p *parser) checkName(d checks.Definition, written *yaml.Node, otherwise, l
 	name, at := named{otherwise, otherwise}, d.Check
 	if written != nil {
 		at, name = written, named{written.Value, written.Value}
-		if label != "" && written.Kind == yaml.ScalarNode {
+		switch {
+		case written.Kind != yaml.ScalarNode:
+		case label == "":
+			text := p.plainText(written, "a name")
+			name = named{text, text}
+		default:
 			text, problem := checks.InRow(p.file, written, d.Names)
 			if problem != nil {
 				p.problems = append(p.problems, *problem)

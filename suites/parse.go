@@ -199,6 +199,7 @@ func (p *parser) variables(pieces []piece) {
 			if !checks.IsName(name) {
 				p.wrong(n, "", "%q is no name for a variable: want letters, digits, dashes and underscores", name)
 			}
+			p.unfoldValues(n, "vars")
 			value, err := strictyaml.JSON(p.file, n)
 			var problems strictyaml.Problems
 			if errors.As(err, &problems) {

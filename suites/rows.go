@@ -36,6 +36,7 @@ func (p *parser) rows(n *yaml.Node) []row {
 			return nil
 		}
 	default:
+		p.unfoldValues(n, "rows")
 		value, err := strictyaml.JSON(p.file, n)
 		var problems strictyaml.Problems
 		if errors.As(err, &problems) {
