@@ -19,7 +19,8 @@ var (
 )
 
 // publicSections are those of a suite, and of a configuration those that are about no account.
-var publicSections = []string{"bus", "services", "limits", "log", "listen", "suite", "service", "triggers", "timeout", "vars", "defaults", "checks"}
+var publicSections = []string{"bus", "services", "limits", "log", "listen", "suite", "service", "triggers", "always", "timeout", "include", "vars",
+	"defaults", "setup", "checks", "teardown"}
 
 // excerpt shows the line of a problem with a caret. Values that may be secrets are covered: under the accounts of a
 // configuration that is every value.
