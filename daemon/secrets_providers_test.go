@@ -47,7 +47,7 @@ var providersAsked = []string{"slack: {connection: chat, channel: C02, data: use
 func providerChecks() string {
 	var s strings.Builder
 	for _, check := range providersAsked {
-		fmt.Fprintf(&s, "  - %s\n    name: %q\n    expect: {$.tier: nothing, $.status: nothing}\n", check, check)
+		fmt.Fprintf(&s, "  - %s\n    name: %q\n    expect: {$.tier: nothing, $.status: nothing}\n", check, strings.ReplaceAll(check, "$(", "$$("))
 	}
 	return s.String()
 }
