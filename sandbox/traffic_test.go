@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,16 +75,13 @@ func TestUsersNoticeFaults(t *testing.T) {
 			if err := s.Blue.SetFaults(test.faults); err != nil {
 				t.Fatal(err)
 			}
-			stats := during(t, s, func() {
-				eventually(t, "failed request", func() bool { return s.Traffic.Stats().Failed > 5 })
+			during(t, s, func() {
+				eventually(t, "failure that says "+test.want, func() bool {
+					return slices.ContainsFunc(s.Traffic.Stats().Failures, func(f sandbox.Failure) bool {
+						return strings.Contains(f.Reason, test.want) && f.Color == blue && f.Errand != "" && !f.At.IsZero()
+					})
+				})
 			})
-			found := false
-			for _, f := range stats.Failures {
-				found = found || strings.Contains(f.Reason, test.want) && f.Color == blue && f.Errand != "" && !f.At.IsZero()
-			}
-			if !found {
-				t.Errorf("%+v, want a failure that says %q", stats.Failures, test.want)
-			}
 		})
 	}
 }
