@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,9 +44,11 @@ func (a *app) lint(paths []string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	config, err := a.lookups()
-	if err != nil {
-		return err
+	var config *configs.Config
+	if a.config != "" || len(settings) != 1 {
+		if config, err = a.lookups(); err != nil {
+			return err
+		}
 	}
 	var problems strictyaml.Problems
 	for _, file := range settings {
@@ -74,20 +77,21 @@ func (a *app) lint(paths []string, strict bool) error {
 }
 
 // lookups is the configuration in which names are looked up, nil if there is none: the one of --config, or the default one
-// if it is there and loads.
+// if it is there. One that nobody named may be broken.
 func (a *app) lookups() (*configs.Config, error) {
-	if a.config != "" {
-		config, _, err := configs.Load(configs.Source{File: a.config, Environ: a.Env, WithoutSecrets: true})
-		if err != nil {
-			return nil, &exit{exitUsage, err}
-		}
+	file := cmp.Or(a.config, configs.DefaultFile)
+	if _, err := os.Stat(file); err != nil && a.config == "" {
+		return nil, nil
+	}
+	config, _, err := configs.Load(configs.Source{File: file, Environ: a.Env, WithoutSecrets: true})
+	switch {
+	case err == nil:
 		return config, nil
+	case a.config == "":
+		fmt.Fprintf(a.Err, "%s is left alone: %s\n", file, err)
+		return nil, nil
 	}
-	config, _, err := configs.Load(configs.Source{File: configs.DefaultFile, Environ: a.Env, WithoutSecrets: true})
-	if err != nil {
-		return nil, nil //nolint:nilerr // nobody named it
-	}
-	return config, nil
+	return nil, &exit{exitUsage, err}
 }
 
 func problemsOf(err error) strictyaml.Problems {
